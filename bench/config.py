@@ -1,0 +1,190 @@
+"""The Hydra face: words of the command line -> a typed run; unknown words are answered with the nearest known one."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from bench import plugins
+from bench.nets.multitask import NETWORKS
+from bench.plain import from_plain
+from bench.split import Split
+from bench.stage import Stage
+
+GROUPS = ("method", "split", "network")
+
+
+@dataclass(kw_only=True)
+class Words:
+    """The suite's own words of the command line; a test freezes them."""
+
+    defaults: list[Any] = field(default_factory=lambda: ["_self_", {"method": MISSING}, {"split": MISSING}, {"network": "small"}])
+    method: Any = MISSING
+    split: Any = MISSING
+    network: Any = MISSING
+    seed: int = 0
+    store: str = "store"
+    data: dict[str, str] = field(default_factory=dict)  # data.NAME=folder of that data set
+    device: str = "auto"  # cpu, cuda, or auto: cuda if there is one
+    precision: str = "fp32"  # or bf16: autocast
+    workers: int = 0  # processes that read training images; 0: in line
+    save_minutes: float = 10.0  # between two checkpoints
+    keep: str = ""  # "predictions": they are not deleted after scoring
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One composed run: what `Words` became."""
+
+    method: str
+    config: Stage.Config
+    split: Split
+    network: Any
+    network_name: str
+    seed: int
+    store: Path
+    data: dict[str, Path]
+    device: str
+    precision: str
+    workers: int
+    save_minutes: float
+    keep: str
+    words: tuple[str, ...]  # the command line, as it was given
+
+
+class ConfigError(ValueError):
+    """The command line cannot be understood; one line says what would be right."""
+
+
+def compose_run(words: Sequence[str]) -> Run:
+    """The run that the words ask for. ConfigError or plugins.Unknown in one line."""
+    chosen = {group: _choice(group, words) for group in GROUPS}
+    _store_nodes(chosen)
+    try:
+        with initialize(version_base="1.3", config_path=None):
+            tree = compose("run", overrides=list(words))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(error, words)) from error
+    plain = {key: OmegaConf.to_container(tree[key], resolve=True) for key in GROUPS}
+    if tree.precision not in ("fp32", "bf16"):
+        raise ConfigError(f'no precision "{tree.precision}"; known: fp32 bf16')
+    if tree.keep not in ("", "predictions"):
+        raise ConfigError(f'keep={tree.keep} is not understood; only keep=predictions, or nothing')
+    method = plugins.method(chosen["method"])
+    return Run(
+        method=chosen["method"],
+        config=from_plain(method.Config, plain["method"]),
+        split=from_plain(Split, plain["split"]),
+        network=from_plain(NETWORKS[chosen["network"]], plain["network"]),
+        network_name=chosen["network"],
+        seed=tree.seed,
+        store=Path(tree.store).absolute(),
+        data={name: Path(path).absolute() for name, path in tree.data.items()},
+        device=tree.device,
+        precision=tree.precision,
+        workers=tree.workers,
+        save_minutes=tree.save_minutes,
+        keep=tree.keep,
+        words=tuple(words),
+    )
+
+
+def _choice(group: str, words: Sequence[str]) -> str:
+    """The name that `group=` asks for, known to exist."""
+    names = [word.partition("=")[2].strip("'\"") for word in words if word.startswith(f"{group}=")]
+    if not names and group == "network":
+        return "small"
+    known = {"method": plugins.methods, "split": plugins.splits, "network": lambda: NETWORKS}[group]()
+    if not names:
+        raise ConfigError(f"{group}= is missing; known: {' '.join(sorted(known))}")
+    if names[-1] not in known:
+        raise plugins.unknown(group, names[-1], known)
+    return names[-1]
+
+
+def _store_nodes(chosen: dict[str, str]) -> None:
+    """Only the chosen plug-ins are loaded: a broken one is reported when it is chosen."""
+    store = ConfigStore.instance()
+    store.store(name="run", node=Words)
+    store.store(group="method", name=chosen["method"], node=plugins.method(chosen["method"]).Config)
+    store.store(group="split", name=chosen["split"], node=plugins.split(chosen["split"]))
+    store.store(group="network", name=chosen["network"], node=NETWORKS[chosen["network"]])
+
+
+def _explain(error: Exception, words: Sequence[str]) -> str:
+    """Hydra's message in one line, with the nearest known field where a field is unknown."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    text = " ".join(line.strip() for line in str(cause).splitlines() if not re.match(r"\s*(full_key|object_type):", line))
+    text = text.replace("To append to your config use", "").split(" Check the defaults list")[0]
+    match = re.search(r"Key '([^']+)' (?:is )?not in '([^']+)'", text)
+    if not match:
+        return re.sub(r"\s+", " ", text).strip()
+    key, kind = match[1], match[2]
+    word = next((w for w in words if f"{key}=" in w), key)
+    known = _fields_of(kind, words)
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    hint = f"; did you mean {near[0]}?" if near else ";"
+    return f'{word}: no field "{key}"{hint} known here: {" ".join(known)}'
+
+
+def _fields_of(kind: str, words: Sequence[str]) -> list[str]:
+    """The fields of the config class that Hydra names, among those of this run."""
+    waiting: list[Any] = [Words, Split, *NETWORKS.values()]
+    names = [w.partition("=")[2] for w in words if w.startswith("method=")]
+    waiting += [plugins.method(name).Config for name in names if name in plugins.methods()]
+    while waiting:
+        cls = waiting.pop()
+        members = cls.__dataclass_fields__
+        if cls.__qualname__ == kind or cls.__name__ == kind:
+            return sorted(members)
+        for member in members.values():
+            made = member.default_factory() if callable(member.default_factory) else None
+            if hasattr(made, "__dataclass_fields__"):
+                waiting.append(type(made))
+    return []
+
+
+def sweep(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The command lines that a sweep stands for, by Hydra's own grammar: `seed=0,1,2`, `seed=range(3)` ..."""
+    try:
+        overrides = OverridesParser.create().parse_overrides(list(words))
+    except HydraException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    axes = [
+        [f"{o.key_or_group}={value}" for value in o.sweep_string_iterator()] if o.is_sweep_override() else [o.input_line or ""]
+        for o in overrides
+    ]  # fmt: skip
+    return itertools.product(*axes)
+
+
+def help_text() -> str:
+    """What --help prints: the usage, every method and split with one line each."""
+    methods = {name: plugins.about(module) for name, module in sorted(plugins.methods().items())}
+    splits = {name: split.about for name, split in plugins.splits().items()}
+    words = [f"  {n}={'' if f.default in (MISSING, None) else f.default}" for n, f in Words.__dataclass_fields__.items()
+             if n not in ("defaults", "data", *GROUPS)]  # fmt: skip
+    return "\n".join(
+        [
+            "python -m bench.run method=NAME split=NAME [network=NAME] [seed=0] [data.NAME=FOLDER] [any.field=value]",
+            "python -m bench.run --multirun method=a,b split=NAME seed=0,1,2",
+            "", "methods", *(f"  {name:<16} {line}" for name, line in methods.items()),
+            "", "splits", *(f"  {name:<16} {line}" for name, line in splits.items()),
+            "", "networks", *(f"  {name:<16} {(kind.__doc__ or '').strip()}" for name, kind in NETWORKS.items()),
+            "", "words", *words,
+            "", "Any field of a method, split or network is a word too: method.base.lr=2e-3 split.budget=200 network.width=8",
+        ]
+    )  # fmt: skip

@@ -1,0 +1,296 @@
+"""python -m bench.run method=.. split=..: plan, obtain each stage, predict, score, record."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import dist, engine, plan, plugins, report
+from bench.checkpoint import StoreError
+from bench.config import ConfigError, Run, compose_run, help_text, sweep
+from bench.data.stream import Stream, attachments
+from bench.domains import Domains, MissingData
+from bench.engine import Feeds, NotFinite, Settings
+from bench.log import console
+from bench.plain import to_plain
+from bench.plan import Node
+from bench.problem import Problem
+from bench.rng import fold, reseed
+from bench.split import Split
+from bench.store import Store, write_json
+
+
+def main(words: Sequence[str]) -> int:
+    """The exit code: 0 done, 1 a stage or a scorer failed, 2 not understood or data missing, 75 asked to stop."""
+    if not words or {"--help", "-h"} & set(words):
+        print(help_text())
+        return 0
+    multirun = bool({"--multirun", "-m"} & set(words))
+    words = [w for w in words if w not in ("--multirun", "-m")]
+    try:
+        lines = list(sweep(words)) if multirun else [tuple(words)]
+        runs = [compose_run(line) for line in lines]  # all of them first: a typo costs nothing
+        codes = [launch(run, beside=len(runs) > 1) for run in runs]
+    except (ConfigError, plugins.Unknown, MissingData) as error:
+        return fail(error, 2)
+    return max(codes)
+
+
+def launch(run: Run, beside: bool = False) -> int:
+    """One run from plan to record; in a sweep, a run that fails stops nobody else."""
+    try:
+        execute(run)
+    except (NotFinite, StoreError, subprocess.CalledProcessError) as error:
+        return fail(error, 1)
+    except ValueError as error:
+        return fail(error, 2)
+    except MissingData as error:
+        if not beside:
+            raise
+        return fail(error, 2)
+    finally:
+        dist.leave()
+    return 0
+
+
+def fail(error: BaseException, code: int) -> int:
+    print(f"bench.run: {error}", file=sys.stderr, flush=True)
+    return code
+
+
+def execute(run: Run) -> None:
+    device = choose_device(run.device)
+    dist.join(device)
+    main_rank = dist.rank() == 0
+    domains = Domains(run.split, run.data, run.store, show=main_rank)
+    domains.require()
+    store = Store(run.store)
+    root = prepare(run, domains)
+    settings = Settings(device, run.precision, 60 * run.save_minutes, show=main_rank)
+    cached = {node.key: obtain(node, store, domains, settings, run.workers) for node in plan.chain(root)}
+    if not main_rank:
+        return
+    write_json(store.folder(root.key) / "run.json", describe(run, root, store, domains, cached, device))
+    if not (store.folder(root.key) / "record.json").exists():
+        for program in ("bench.predict", "bench.score"):
+            words = [root.key, f"store={run.store}", *(f"data.{name}={path}" for name, path in run.data.items())]
+            subprocess.run([sys.executable, "-m", program, *words], check=True)
+    console.print(report.summary(store.folder(root.key), run.store))
+
+
+def choose_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise ConfigError(f'no device "{name}"; known: cpu cuda auto')
+    if name == "cuda":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.cuda.set_device(int(__import__("os").environ.get("LOCAL_RANK", "0")))
+    return torch.device(name)
+
+
+def prepare(run: Run, domains: Domains) -> Node:
+    """Pack what the stages read, then plan them: nothing is trained yet, and no network built."""
+    if dist.rank() != 0:
+        dist.barrier()  # rank 0 packs first
+    tasks = domains.target_tasks() if run.config.oracle else run.split.tasks
+    problem = pose(run.split, run.seed, run.network, tasks, domains)
+    draft = plan.plan(run.method, run.config, problem, _Nothing(), run.precision)
+    shares = {role: node.config.target_labels for node in plan.chain(draft) for role in plan.roles(node.config)}
+    hashes = {role: _joint(domains.role(role, share)) for role, share in shares.items()}
+    domains.test_images()
+    if dist.rank() == 0:
+        dist.barrier()
+    if "source" in hashes or "labelled target" in hashes:
+        packs = domains.labelled_target() if run.config.oracle else domains.source()
+        problem = dataclasses.replace(problem, class_frequencies=_frequencies(packs, len(problem.classes)))
+    return plan.plan(run.method, run.config, problem, hashes, run.precision)
+
+
+class _Nothing(dict[str, str]):
+    """Stands for the data's hashes while it is only asked which are needed."""
+
+    def __missing__(self, role: str) -> str:
+        return ""
+
+
+def pose(split: Split, seed: int, network: Any, tasks: tuple[str, ...], domains: Domains) -> Problem:
+    """The split as a method sees it."""
+    width, height = split.crop
+    return Problem(
+        split=split.name,
+        tasks=tasks,
+        classes=domains.space().classes,
+        height=height,
+        width=width,
+        depth_range=split.depth_output,
+        budget=split.budget,
+        batch=split.batch,
+        seed=seed,
+        network=network,
+    )
+
+
+def obtain(node: Node, store: Store, domains: Domains, settings: Settings, workers: int) -> bool:
+    """Train the stage unless the store has it; True if it was there.
+
+    This function is all that a method's code runs in while it learns: here a sandbox would close the file system.
+    """
+    label = f"{node.name} {node.key[:8]}"
+    if store.done(node.key):
+        if settings.show:
+            print(f"{label}: cached", flush=True)
+        return True
+    folder = store.open(node)
+    if dist.rank() == 0:
+        with store.lease(node.key):
+            if store.done(node.key):
+                return True
+            _train(node, store, domains, settings, workers, folder, label)
+    else:
+        _train(node, store, domains, settings, workers, folder, label)
+    dist.barrier()
+    return False
+
+
+def _train(
+    node: Node, store: Store, domains: Domains, settings: Settings, workers: int, folder: Path, label: str
+) -> None:
+    reseed(node.problem.seed, node.recipe["stage"])
+    stage = store.build(node.recipe)
+    stage.to(memory_format=torch.channels_last)
+    feeds, steps = open_feeds(node, store, domains, settings.device, workers)
+    with engine.listening() as stop:
+        seconds = engine.train(stage, label, feeds, steps, folder, settings, stop)
+    if dist.rank() == 0:
+        store.put(node.key, stage, steps, seconds)
+
+
+def open_feeds(node: Node, store: Store, domains: Domains, device: torch.device, workers: int) -> tuple[Feeds, int]:
+    """The streams of the roles that a stage reads, and its number of steps."""
+    config, problem, split = node.config, node.problem, domains.split
+    streams: dict[str, Stream] = {}
+    for role in plan.roles(config):
+        labelled = role != "target"
+        streams["source" if role == "labelled target" else role] = Stream(
+            domains.role(role, config.target_labels),
+            tasks=problem.tasks if labelled else (),
+            crop=split.crop,
+            augment=split.augment,
+            seed=problem.seed,
+            tag=f"{node.recipe['stage']} {role}",
+            batch=config.batch or problem.batch,
+            rank=dist.rank(),
+            world=dist.world(),
+            draw=config.draw if role == "target" else "shuffled",
+            attached=attachments({n: store.folder(node.needs[n].key) / "files" for n in config.attach}),
+            workers=workers,
+            device=device,
+        )
+    target = streams.get("target")
+    steps = config.steps(problem)
+    if config.draw == "in order" and target is not None:
+        steps = target.num_steps
+    num_target = target.num_images if target else 0
+    return Feeds(streams.get("source"), target, streams.get("lent"), num_target), steps
+
+
+def describe(
+    run: Run, root: Node, store: Store, domains: Domains, cached: dict[str, bool], device: torch.device
+) -> dict[str, Any]:
+    """run.json: all that prediction, scoring and the record need to know, so that they import no method."""
+    chain = plan.chain(root)
+    links = [{"name": n.name, "key": n.key, "cached": cached[n.key], **store.cost(n.key)} for n in chain]
+    literal = plugins.split(run.split.name)
+    limits = [d.limit for d in (*run.split.source, run.split.target, run.split.test) if d.limit is not None]
+    commit, dirty = _commit()
+    record = {
+        "method": run.method,
+        "role": run.config.role,
+        "oracle": run.config.oracle,
+        "target_labels": max(node.config.target_labels for node in chain),
+        "split": to_plain(run.split),
+        "protocol": run.split.protocol,
+        "selection": run.split.selection,
+        "limit": min(limits) if limits else None,
+        "standard": run.split == literal,
+        "seed": run.seed,
+        "config": to_plain(run.config),
+        "overrides": [w for w in run.words if w.startswith(("method.", "split.", "network."))],
+        "chain": links,
+        "cost": {
+            "steps": sum(link["steps"] for link in links),
+            "seconds": sum(link["seconds"] for link in links),
+            "device": str(device),
+        },
+        "manifests": {role: digest for node in chain for role, digest in node.recipe["data"].items()},
+        "batchnorm": run.config.batchnorm(),
+        "network": {"name": run.network_name, "weights": run.network.weights_used()},
+        "precision": run.precision,
+        "world": dist.world(),
+        "exact": device.type == "cpu",  # on CUDA until every operation has been shown to be
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "bench": version("mtda-bench"),
+        },
+        "commit": commit,
+        "dirty": dirty,
+        "hardware": {"cpu": cpu_name(), "gpu": torch.cuda.get_device_name() if device.type == "cuda" else ""},
+    }
+    return {
+        "key": root.key,
+        "data": {name: str(path) for name, path in run.data.items()},
+        "device": str(device),
+        "keep": run.keep,
+        "panels": 4,
+        "words": list(run.words),
+        "record": record,
+    }
+
+
+def _joint(packs: Sequence[Any]) -> str:
+    return hashlib.sha256(" ".join(pack.hash for pack in packs).encode()).hexdigest()
+
+
+def _frequencies(packs: Sequence[Any], num_classes: int) -> tuple[float, ...]:
+    """The share of each class among the labelled pixels, every pack counting the same."""
+    if "semseg" not in packs[0].fields:
+        return ()
+    shares = np.mean([pack.frequencies(num_classes) for pack in packs], 0)
+    return tuple(float(f"{share:.6g}") for share in shares)
+
+
+@cache
+def _commit() -> tuple[str, bool]:
+    """The commit of the code that runs, and whether it was changed since; empty outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+
+
+def cpu_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,48 @@
+"""A split: which images are learnt from, adapted to and scored on, and by which rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True)
+class Domain:
+    """A part of a data set, brought to one size."""
+
+    dataset: str  # the name of a file in datasets/
+    part: str  # a word of that file: "train", "val", "camera-train" ...
+    size: tuple[int, int]  # width, height in pixels, to which the images are brought
+    limit: int | None = None  # only the first so many images, for a quick look; the record says so
+
+
+@dataclass(kw_only=True)
+class Augmentation:
+    """What every method's training images go through. One declaration per split, so that it is the same for all."""
+
+    flip: bool = True
+    zoom: tuple[float, float] = (1.0, 1.0)  # enlarged by a factor drawn from this range; depth is divided by it
+    jitter: float = 0.0  # strength of brightness, contrast and saturation changes
+    blur: float = 0.0  # largest sigma of a Gaussian blur, pixels
+
+
+@dataclass(kw_only=True)
+class Split:
+    """A court case: source with labels, target without, test with labels that only bench.score opens."""
+
+    name: str
+    about: str  # one line for --help
+    source: list[Domain]
+    target: Domain
+    test: Domain
+    tasks: tuple[str, ...]  # labelled on the source
+    scored: tuple[str, ...]  # scored on the test set: a subset of tasks
+    classes: str  # the name of a label space in datasets/spaces.py
+    also: tuple[str, ...] = ()  # smaller label spaces, reported from the same confusion matrix
+    crop: tuple[int, int]  # width, height of a training image; a multiple of 32
+    depth_range: tuple[float, float] = (1e-3, 80.0)  # metres; truth outside is not scored, predictions are clamped
+    depth_output: tuple[float, float] = (1.0, 80.0)  # metres that a network's depth output spans
+    budget: int  # training steps that a share of 1.0 means
+    batch: int  # images per domain and step
+    augment: Augmentation = field(default_factory=Augmentation)
+    protocol: str  # the id of the scoring rules; an id is never reused for other rules
+    selection: str = "last"  # which checkpoint is scored

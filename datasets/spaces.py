@@ -1,0 +1,218 @@
+"""The label spaces of the suite and the maps between them. A class has one name in every outdoor space that has it."""
+
+from __future__ import annotations
+
+import importlib
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.labels import LabelSpace, between
+
+_DRIVING: dict[str, tuple[int, int, int]] = {
+    "road": (128, 64, 128),
+    "sidewalk": (244, 35, 232),
+    "building": (70, 70, 70),
+    "wall": (102, 102, 156),
+    "fence": (190, 153, 153),
+    "pole": (153, 153, 153),
+    "traffic light": (250, 170, 30),
+    "traffic sign": (220, 220, 0),
+    "vegetation": (107, 142, 35),
+    "terrain": (152, 251, 152),
+    "sky": (70, 130, 180),
+    "person": (220, 20, 60),
+    "rider": (255, 0, 0),
+    "car": (0, 0, 142),
+    "truck": (0, 0, 70),
+    "bus": (0, 60, 100),
+    "train": (0, 80, 100),
+    "motorcycle": (0, 0, 230),
+    "bicycle": (119, 11, 32),
+}
+
+
+def _driving(name: str, without: tuple[str, ...] = ()) -> LabelSpace:
+    kept = {word: colour for word, colour in _DRIVING.items() if word not in without}
+    return LabelSpace(name, tuple(kept), tuple(kept.values()))
+
+
+CS19 = _driving("cs19")
+CS16 = _driving("cs16", without=("terrain", "truck", "train"))
+CS13 = _driving("cs13", without=("terrain", "truck", "train", "wall", "fence", "pole"))  # 13 rows of cs16's matrix
+CS7 = LabelSpace("cs7", ("flat", "construction", "object", "nature", "sky", "human", "vehicle"))
+VK8 = LabelSpace("vk8", ("road", "building", "pole", "traffic light", "traffic sign", "vegetation", "sky", "vehicle"))
+_CAMVID: dict[str, tuple[int, int, int]] = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "pole": (192, 192, 128),
+    "road": (128, 64, 128),
+    "pavement": (60, 40, 222),
+    "tree": (128, 128, 0),
+    "sign symbol": (192, 128, 128),
+    "fence": (64, 64, 128),
+    "car": (64, 0, 128),
+    "pedestrian": (64, 64, 0),
+    "bicyclist": (0, 128, 192),
+}
+CAMVID11 = LabelSpace("camvid11", tuple(_CAMVID), tuple(_CAMVID.values()))
+_NYU13 = "bed books ceiling chair floor furniture objects picture sofa table tv wall window"
+NYU13 = LabelSpace("nyu13", tuple(_NYU13.split()))
+
+_NYU40_TO_NYU13 = {
+    "wall": "wall",
+    "floor": "floor",
+    "cabinet": "furniture",
+    "bed": "bed",
+    "chair": "chair",
+    "sofa": "sofa",
+    "table": "table",
+    "door": "wall",
+    "window": "window",
+    "bookshelf": "furniture",
+    "picture": "picture",
+    "counter": "furniture",
+    "blinds": "window",
+    "desk": "table",
+    "shelves": "furniture",
+    "curtain": "window",
+    "dresser": "furniture",
+    "pillow": "objects",
+    "mirror": "objects",
+    "floor mat": "floor",
+    "clothes": "objects",
+    "ceiling": "ceiling",
+    "books": "books",
+    "refridgerator": "furniture",  # so in the data set
+    "television": "tv",
+    "paper": "objects",
+    "towel": "objects",
+    "shower curtain": "objects",
+    "box": "objects",
+    "whiteboard": "objects",
+    "person": "objects",
+    "night stand": "furniture",
+    "toilet": "objects",
+    "sink": "objects",
+    "lamp": "objects",
+    "bathtub": "objects",
+    "bag": "objects",
+    "otherstructure": "objects",
+    "otherfurniture": "furniture",
+    "otherprop": "objects",
+}
+NYU40 = LabelSpace("nyu40", tuple(_NYU40_TO_NYU13))
+
+SPACES: dict[str, LabelSpace] = {space.name: space for space in (CS19, CS16, CS13, CS7, VK8, CAMVID11, NYU40, NYU13)}
+
+_CS19_TO_CS7 = {
+    "road": "flat",
+    "sidewalk": "flat",
+    "building": "construction",
+    "wall": "construction",
+    "fence": "construction",
+    "pole": "object",
+    "traffic light": "object",
+    "traffic sign": "object",
+    "vegetation": "nature",
+    "terrain": "nature",
+    "sky": "sky",
+    "person": "human",
+    "rider": "human",
+    "car": "vehicle",
+    "truck": "vehicle",
+    "bus": "vehicle",
+    "train": "vehicle",
+    "motorcycle": "vehicle",
+    "bicycle": "vehicle",
+}
+_CS19_TO_VK8 = {  # sidewalk, terrain and truck have no counterpart there (DenseMTL)
+    "road": "road",
+    "building": "building",
+    "pole": "pole",
+    "traffic light": "traffic light",
+    "traffic sign": "traffic sign",
+    "vegetation": "vegetation",
+    "sky": "sky",
+    "car": "vehicle",
+    "bus": "vehicle",
+}
+_CS19_TO_CAMVID11 = {
+    "road": "road",
+    "sidewalk": "pavement",
+    "building": "building",
+    "wall": "building",
+    "fence": "fence",
+    "pole": "pole",
+    "traffic light": "sign symbol",
+    "traffic sign": "sign symbol",
+    "vegetation": "tree",
+    "terrain": "tree",
+    "sky": "sky",
+    "person": "pedestrian",
+    "rider": "bicyclist",
+    "car": "car",
+    "truck": "car",
+    "bus": "car",
+    "train": "car",
+    "motorcycle": "bicyclist",
+    "bicycle": "bicyclist",
+}
+_CAMVID11_TO_CS19 = {  # without bicyclist, who is rider and bicycle in one
+    "sky": "sky",
+    "building": "building",
+    "pole": "pole",
+    "road": "road",
+    "pavement": "sidewalk",
+    "tree": "vegetation",
+    "sign symbol": "traffic sign",
+    "fence": "fence",
+    "car": "car",
+    "pedestrian": "person",
+}
+_MAPS: dict[tuple[str, str], dict[str, str]] = {
+    ("cs19", "cs7"): _CS19_TO_CS7,
+    ("cs19", "vk8"): _CS19_TO_VK8,
+    ("cs19", "camvid11"): _CS19_TO_CAMVID11,
+    ("camvid11", "cs19"): _CAMVID11_TO_CS19,
+    ("nyu40", "nyu13"): _NYU40_TO_NYU13,
+}
+
+
+def space(name: str) -> LabelSpace:
+    """The label space of a name."""
+    if name == "minicity":
+        # By name and only here: nothing else waits for the renderer, or is rebuilt when it changes.
+        embedded: LabelSpace = importlib.import_module("datasets.minicity").CLASSES
+        return embedded
+    if name not in SPACES:
+        known = [*SPACES, "minicity"]
+        near = get_close_matches(name, known, 1, 0)
+        raise ValueError(f'no label space "{name}"; did you mean {near[0]}? known: {" ".join(sorted(known))}')
+    return SPACES[name]
+
+
+def mapping(origin: LabelSpace, target: LabelSpace) -> NDArray[np.uint8]:
+    """The 256-entry table from ids of one space to ids of another; a class without a counterpart becomes void."""
+    return between(origin, target, _names(origin, target))
+
+
+def _names(origin: LabelSpace, target: LabelSpace) -> dict[str, str]:
+    """Class of one space -> class of another. A part of cs19 (cs16, minicity) goes wherever cs19 goes, by names."""
+    if origin.classes == target.classes:
+        return {word: word for word in origin.classes}
+    if target.name == "cs13":
+        raise ValueError(
+            "cs13 is a report over cs16's matrix, not a space to map labels into; use cs16 and also=[cs13]"
+        )
+    of_cs19 = set(origin.classes) <= set(CS19.classes)
+    if of_cs19 and set(target.classes) <= set(CS19.classes):
+        return {word: word for word in origin.classes if word in target.classes}
+    names = _MAPS.get(("cs19" if of_cs19 else origin.name, target.name))
+    if names is None:
+        reach = [end for start, end in _MAPS if start == origin.name]
+        raise ValueError(
+            f"no map from {origin.name} to {target.name}; from {origin.name} there is: {' '.join(reach) or 'none'}"
+        )
+    return {word: other for word, other in names.items() if word in origin.classes}

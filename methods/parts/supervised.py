@@ -1,0 +1,49 @@
+"""Supervised multi-task training: the source-only stage, and the summed task losses that other stages add theirs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from bench.optim import Optim
+from bench.problem import Problem
+from bench.schedule import Schedule
+from bench.stage import Stage
+from bench.tasks import task
+
+
+def losses(raw: Mapping[str, Tensor], labels: Mapping[str, Tensor], problem: Problem) -> dict[str, Tensor]:
+    """Each task's supervised loss, task weights 1."""
+    return {name: task(name).loss(output, labels[name], problem) for name, output in raw.items()}
+
+
+class Supervised(Stage):
+    """All tasks from the labels of one domain, equal weights (baselines.md: `equal`)."""
+
+    @dataclass(kw_only=True)
+    class Config(Stage.Config):
+        reads = ("source",)
+        role = "baseline"
+        tasks: tuple[str, ...] | None = None  # None: all of the split's
+        lr: float | None = None  # None: the network's
+        power: float = 0.9  # of the polynomial decay of the learning rate
+
+    def __init__(self, config, problem, given):
+        super().__init__(config, problem, given)
+        self.net = problem.network.build(problem, config.tasks or problem.tasks)
+        self.optim = Optim(
+            self.net.parameters(),
+            config.steps(problem),
+            lr=config.lr or problem.network.lr,
+            schedule=Schedule(power=config.power),
+        )
+
+    def step(self, t, source, target):
+        terms = losses(self.net(source.image), source.labels, self.problem)
+        self.optim.minimise(sum(terms.values()))
+        return terms
+
+    def predict(self, image):
+        return self.net(image)

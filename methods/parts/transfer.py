@@ -1,0 +1,162 @@
+"""Cross-task transfer: networks that predict one task from all the others, and the energy of their disagreement.
+
+Kundu et al., "UM-Adapt: Unsupervised Multi-Task Adaptation Using Adversarial Cross-Task Distillation", ICCV 2019.
+Notation: yhat_i = T_i(M(x)) is the direct prediction, ytil_i = H_i({yhat_j : j != i}) the transferred one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from bench.nets.norm import BatchNorm
+from bench.optim import Optim
+from bench.problem import Problem
+from bench.schedule import Schedule
+from bench.stage import Stage
+from bench.tasks import task
+from methods.parts.supervised import losses
+
+Maps = Mapping[str, Tensor]
+
+
+def canonical(raw: Maps, problem: Problem) -> dict[str, Tensor]:
+    """What H_i reads and energies compare: class probabilities, log-depth in [0, 1], unit normals."""
+    return {name: task(name).canonical(output, problem) for name, output in raw.items()}
+
+
+def _conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), BatchNorm(outputs), nn.LeakyReLU(0.2, inplace=True)
+    )
+
+
+def _up(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False), BatchNorm(outputs), nn.LeakyReLU(0.2, inplace=True)
+    )
+
+
+class TransferNet(nn.Module):
+    """H_i: a stem per input task, total stride 16, back to the grid; no skips and no image. Sides: multiples of 16."""
+
+    def __init__(self, inputs: Mapping[str, int], outputs: int, width: int) -> None:
+        super().__init__()
+        w = width
+        self.stems = nn.ModuleDict({n: nn.Sequential(_conv(c, w, 1), _conv(w, 2 * w, 2)) for n, c in inputs.items()})
+        self.down = nn.Sequential(
+            _conv(2 * w * len(inputs), 4 * w, 2), _conv(4 * w, 8 * w, 2), _conv(8 * w, 8 * w, 1), _conv(8 * w, 16 * w, 2)
+        )
+        self.up = nn.Sequential(_up(16 * w, 8 * w), _up(8 * w, 8 * w), _up(8 * w, 4 * w), _up(4 * w, 2 * w))
+        self.last = nn.Conv2d(2 * w, outputs, 1)
+
+    def forward(self, others: Maps) -> Tensor:
+        joined = torch.cat([stem(others[name]) for name, stem in self.stems.items()], 1)
+        raw: Tensor = self.last(self.up(self.down(joined)))
+        return raw
+
+
+class TransferNets(nn.ModuleDict):
+    """All H_i: canonical direct predictions -> raw transferred predictions."""
+
+    def __init__(self, problem: Problem, width: int) -> None:
+        channels = {name: task(name).channels(problem) for name in problem.tasks}
+        super().__init__(
+            {
+                name: TransferNet({n: c for n, c in channels.items() if n != name}, channels[name], width)
+                for name in problem.tasks
+            }
+        )
+
+    def forward(self, yhat: Maps) -> dict[str, Tensor]:
+        return {name: net({n: y for n, y in yhat.items() if n != name}) for name, net in self.items()}
+
+
+def sky_free(yhat: Maps, problem: Problem) -> Tensor | None:
+    """B 1 h w: False where the direct segmentation says sky, where depth and normals do not exist; None: no mask."""
+    if problem.sky is None or "semseg" not in yhat:
+        return None
+    return (yhat["semseg"].detach().argmax(1) != problem.sky).unsqueeze(1)
+
+
+def divergence(p: Tensor, q: Tensor) -> Tensor:
+    """(KL(p||q) + KL(q||p)) / 2 per pixel, nats; B C h w -> B 1 h w."""
+    p, q = p.clamp_min(1e-8), q.clamp_min(1e-8)
+    return 0.5 * ((p - q) * (p.log() - q.log())).sum(1, keepdim=True)
+
+
+def energies(yhat: Maps, ytil: Maps, problem: Problem) -> dict[str, Tensor]:
+    """e_i(yhat_i, ytil_i) of each task, from canonical forms, without labels; >= 0, and 0 iff they agree."""
+    near, far = problem.depth_range
+    seen = sky_free(yhat, problem)
+    maps = {
+        "semseg": divergence,
+        "depth": lambda a, b: (a - b).abs() * math.log(far / near),
+        "normals": lambda a, b: 1 - (a * b).sum(1, keepdim=True).clamp(max=1.0),
+    }
+
+    def mean(name: str) -> Tensor:
+        pixels = maps[name](yhat[name], ytil[name])
+        if name == "semseg" or seen is None:
+            return pixels.mean()
+        return torch.where(seen, pixels, 0.0).sum() / seen.sum().clamp_min(1)
+
+    return {name: mean(name) for name in yhat}
+
+
+def supervised_terms(raw: Maps, transfer: TransferNets, labels: Maps, problem: Problem) -> tuple[Maps, Maps]:
+    """The losses of the direct and of the transferred predictions, for the tasks that are labelled."""
+    through = transfer(canonical(raw, problem))
+    return tuple(losses({n: maps[n] for n in maps if n in labels}, labels, problem) for maps in (raw, through))
+
+
+class Base(Stage):
+    """Stage 1: encoder, decoders and transfer nets from source labels.
+
+    L_src = sum_i L_i(yhat_i, y_i) + alpha L_i(ytil_i, y_i); the second term's gradient reaches the encoder through
+    H_i, which is the distillation that balances the tasks.
+    """
+
+    @dataclass(kw_only=True)
+    class Config(Stage.Config):
+        reads = ("source",)
+        share: float = 1.0
+        alpha: float = 10.0
+        transfer_width: int | None = None  # of H_i's first layer; None: the network's stem
+        lr: float | None = None  # None: the network's
+        power: float = 0.9
+
+        def check(self, problem):
+            if len(problem.tasks) < 2:
+                raise ValueError(f"UM-Adapt needs at least two tasks labelled on the source; got {problem.tasks}")
+            if problem.height % 32 or problem.width % 32:
+                raise ValueError(
+                    f"UM-Adapt needs sides divisible by 32; got {problem.width}x{problem.height} (split.crop)"
+                )
+
+    def __init__(self, config, problem, given):
+        super().__init__(config, problem, given)
+        self.net = problem.network.build(problem, problem.tasks)
+        self.transfer = TransferNets(problem, config.transfer_width or problem.network.width)
+        self.optim = Optim(
+            self.parameters(),
+            config.steps(problem),
+            lr=config.lr or problem.network.lr,
+            schedule=Schedule(power=config.power),
+        )
+
+    def step(self, t, source, target):
+        direct, transferred = self.terms(source)
+        self.optim.minimise(sum(direct.values()) + self.config.alpha * sum(transferred.values()))
+        return direct | {f"{name}_transferred": loss for name, loss in transferred.items()}
+
+    def terms(self, source):
+        """The supervised losses of the direct and of the transferred predictions."""
+        return supervised_terms(self.net(source.image), self.transfer, source.labels, self.problem)
+
+    def predict(self, image):
+        return self.net(image)

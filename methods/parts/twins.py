@@ -1,0 +1,108 @@
+"""The target encoder M_t beside the source encoder M_s: shared weights but the adapted part, own BatchNorm statistics."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from bench.nets.norm import restart_statistics, stored_statistics
+from bench.stage import Stage
+from methods.parts.contour import Contour, contour_loss
+from methods.parts.transfer import Base, canonical
+
+STATISTICS = ("source", "target", "target batch")
+
+
+def twin(net, own=()):
+    """A copy of `net` that shares every parameter but those of the modules in `own`; all its buffers are its own."""
+    apart = {id(p) for module in own for p in module.parameters()}
+    return copy.deepcopy(net, {id(p): p for p in net.parameters() if id(p) not in apart})
+
+
+class TargetStatistics(Stage):
+    """The base network with every BatchNorm statistic estimated anew on the target, in one in-order pass (AdaBN)."""
+
+    @dataclass(kw_only=True)
+    class Config(Stage.Config):
+        draw = "in order"
+        reads = ("target",)
+        base: Base.Config | None = None  # filled in by the method
+
+    def __init__(self, config, problem, given):
+        super().__init__(config, problem, given)
+        self.net = given["base"].build().net
+        restart_statistics(self.net)
+
+    @torch.no_grad()
+    def step(self, t, source, target):
+        self.net(target.image)
+        return {}
+
+
+class Adaptation(Stage):
+    """What UM-Adapt's adaptation stages have in common: M_s, M_t, the decoders, H and D_c, and the target's pass.
+
+    M_t shares all weights with M_s but those of `high`, which adapts. The decoders' weights are shared as well.
+    """
+
+    @dataclass(kw_only=True)
+    class Config(Stage.Config):
+        base: Base.Config = field(default_factory=Base.Config)
+        contour: Contour.Config = field(default_factory=Contour.Config)
+        share: float = 0.5
+        lam: float = 10.0  # weight of the contour term
+        statistics: str = "target"  # of M_t's BatchNorm: the source's, the target's re-estimated, or "target batch"
+        lr: float | None = None  # of M_t; None: a tenth of the network's
+        clip: float = 10.0
+
+        def needs(self, problem):
+            needs = {"base": self.base, "contour": replace(self.contour, base=self.base)}
+            if self.statistics != "source":
+                needs["statistics"] = TargetStatistics.Config(base=self.base)
+            return needs
+
+        def check(self, problem):
+            if self.statistics not in STATISTICS:
+                raise ValueError(f'no statistics "{self.statistics}"; known: {", ".join(STATISTICS)}')
+
+        def batchnorm(self):
+            return {
+                "source": "stored, of the source",
+                "target": "re-estimated on target training images, then stored",
+                "target batch": "re-estimated on target training images, then of each target batch (encoder's high part)",
+            }[self.statistics]
+
+    def __init__(self, config, problem, given):
+        super().__init__(config, problem, given)
+        base = given["base"].build()
+        self.source_net, self.transfer = base.net, base.transfer
+        self.contour_decoder = given["contour"].build().decoder
+        self.target_net = twin(base.net, own=[base.net.encoder.high])
+        if config.statistics != "source":
+            for mine, estimated in zip(self.target_net.buffers(), given["statistics"].build().net.buffers(), strict=True):
+                mine.copy_(estimated)
+
+    @property
+    def high(self):
+        """What adapts: the target encoder's high part."""
+        return self.target_net.encoder.high
+
+    def on_target(self, image):
+        """Features F and raw outputs of M_t and the decoders; gradients reach whoever asks for them."""
+        with stored_statistics(self.target_net):
+            self.high.train(self.config.statistics == "target batch" and self.training)
+            features = self.target_net.encoder(image)
+            return features, self.target_net.decode(features)
+
+    def through(self, yhat):
+        """Canonical transferred predictions, H on its stored statistics."""
+        with stored_statistics(self.transfer):
+            return canonical(self.transfer(yhat), self.problem)
+
+    def contour_term(self, features, target):
+        return contour_loss(self.contour_decoder, features, target.clean)
+
+    def predict(self, image):
+        return self.target_net(image)

@@ -1,0 +1,21 @@
+"""UM-Adapt, adversarial: cross-task transfer networks as critic (Kundu, Lakkakula, Babu, ICCV 2019).
+
+"UM-Adapt: Unsupervised Multi-Task Adaptation Using Adversarial Cross-Task Distillation", arXiv 1908.03884. The authors
+released no code; what the abstract leaves open is our choice and said so where it stands.
+
+1. base (parts/transfer.py): encoder, a decoder a task, transfer nets H_i that predict each task from the others.
+2. contour (parts/contour.py): a decoder that reads the image's contours off the frozen features.
+3. statistics (parts/twins.py): the base's BatchNorm statistics on the target, one pass.
+4. adapt (parts/adversary.py, the last stage): on source the two predictions of each task agree; the critic lowers that
+   disagreement on source and raises it on target up to a margin, the encoder lowers it on target.
+
+Ablations: `method.lam=0` without the contour term; `method.anchor=1` with source supervision in the encoder step;
+`method.statistics=source,target,'target batch'` the BatchNorm policies. Needs at least two tasks labelled on the source.
+
+Differs: hinge with a running margin, H trained in every step; source passes use the frozen M_s; HED -> Sobel contours;
+BatchNorm statistics of M_t are the target's own by default, where a paper of 2019 would have used whatever was stored.
+"""
+
+from methods.parts.adversary import Adversarial as Method
+
+__all__ = ["Method"]

@@ -1,0 +1,51 @@
+"""UM-Adapt, self: transferred predictions as pseudo labels for the direct ones (Kundu, Lakkakula, Babu, ICCV 2019).
+
+1. base, 2. contour, 3. statistics: as in umadapt.
+4. adapt (this stage): L_self = sum_i L_i(yhat_i(x_t), sg[ytil_i(x_t)]) + lam L_ccr(x_t) over the high part of the
+   target encoder; the transfer nets are frozen and their output detached, so that they cannot copy a constant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from bench.optim import Optim
+from bench.tasks import task
+from methods.parts.supervised import losses
+from methods.parts.transfer import canonical, sky_free
+from methods.parts.twins import Adaptation
+
+
+class Method(Adaptation):
+    @dataclass(kw_only=True)
+    class Config(Adaptation.Config):
+        reads = ("target",)
+
+    def __init__(self, config, problem, given):
+        super().__init__(config, problem, given)
+        lr = config.lr or problem.network.lr / 10
+        self.optim = Optim(self.high.parameters(), config.steps(problem), lr=lr, clip=config.clip)
+
+    def step(self, t, source, target):
+        features, raw = self.on_target(target.image)
+        terms = losses(raw, self.pseudo_labels(raw), self.problem)
+        contour = self.contour_term(features, target)
+        self.optim.minimise(sum(terms.values()) + self.config.lam * contour)
+        return terms | {"contour": contour}
+
+    @torch.no_grad()
+    def pseudo_labels(self, raw):
+        """sg[ytil_i] as labels on the output grid: every pixel of the classes, depth and normals outside the sky."""
+        yhat = canonical(raw, self.problem)
+        ytil = self.through(yhat)
+        near, far = self.problem.depth_range
+        seen = sky_free(yhat, self.problem)
+        seen = 1.0 if seen is None else seen.float()
+        labels = {
+            "semseg": lambda p: p.argmax(1),
+            "depth": lambda z: near * (far / near) ** z * seen,
+            "normals": lambda n: n * seen,
+        }
+        return {name: labels[name](y) for name, y in ytil.items()}

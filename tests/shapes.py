@@ -1,0 +1,101 @@
+"""A toy world for tests: upright rectangles on a level ground under the sky, with classes, depth and normals.
+
+The target has another light and other textures than the source, and the same shapes.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+
+from bench.nets.multitask import Small
+from bench.problem import Labelled, Problem, Unlabelled
+from bench.rng import reseed
+from bench.stage import Product
+from methods.parts.contour import Contour
+from methods.parts.transfer import Base
+from methods.parts.twins import TargetStatistics
+
+CLASSES = ("ground", "box", "panel", "sky")
+COLOURS = np.float32([(0.35, 0.35, 0.35), (0.7, 0.3, 0.2), (0.25, 0.4, 0.65), (0.75, 0.8, 0.9)])
+WIDTH, HEIGHT, FOCAL, HORIZON, EYE = 64, 32, 32.0, 11.5, 1.5  # pixels, pixels, pixels, row, metres
+NEAR, FAR = 2.0, 40.0
+
+
+def problem(**changes) -> Problem:
+    settings = {
+        "split": "shapes", "tasks": ("semseg", "depth", "normals"), "classes": CLASSES, "height": HEIGHT, "width": WIDTH,
+        "depth_range": (NEAR, FAR), "budget": 100, "batch": 2, "seed": 0, "network": Small(width=4),
+    }  # fmt: skip
+    return Problem(**settings | changes)
+
+
+def scene(r: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Classes H W, depth H W (0 in the sky) and normals H W 3 of one view."""
+    x = (np.arange(WIDTH) - WIDTH / 2 + 0.5)[None] / FOCAL
+    y = (np.arange(HEIGHT) - HORIZON)[:, None] / FOCAL + 0 * x
+    depth = np.where(y > EYE / FAR, EYE / np.maximum(y, EYE / FAR), np.inf)
+    classes = np.where(np.isfinite(depth), 0, 3)
+    normals = np.where(np.isfinite(depth)[..., None], (0.0, -1.0, 0.0), 0.0)
+    for _ in range(r.integers(2, 5)):
+        slanted = bool(r.integers(2))
+        angle = r.choice((-1, 1)) * r.uniform(0.6, 1.0) if slanted else 0.0
+        normal = np.array((np.sin(angle), 0.0, -np.cos(angle)))
+        z, middle = r.uniform(3, 9), r.uniform(-0.8, 0.8)
+        facing = normal[0] * x + normal[2]
+        here = z * (normal[0] * middle + normal[2]) / np.where(facing < -0.05, facing, -0.05)  # metres ahead, by column
+        inside = (np.abs(x - middle) < r.uniform(0.6, 1.4) / z) & (facing < -0.05) & (here > 2.5)
+        inside = inside & (y * here < EYE) & (y * here > EYE - r.uniform(1, 3.5)) & (here < depth)
+        depth, classes = np.where(inside, here, depth), np.where(inside, 1 + slanted, classes)
+        normals = np.where(inside[..., None], normal, normals)
+    return classes, np.where(np.isfinite(depth), depth, 0), normals
+
+
+def paint(classes: np.ndarray, r: np.random.Generator, shifted: bool) -> np.ndarray:
+    """H W 3 in [0, 1]. The shift: warm dim light, and coarse instead of fine texture."""
+    grain = 4 if shifted else 1
+    noise = r.normal(0, 0.06, (HEIGHT // grain, WIDTH // grain, 1)).repeat(grain, 0).repeat(grain, 1)
+    image = COLOURS[classes] + r.normal(0, 0.05, (len(CLASSES), 3))[classes] + noise
+    return np.clip(image * (0.9, 0.6, 0.4) if shifted else image, 0, 1)
+
+
+def render(count: int, seed: int, shifted: bool) -> Labelled:
+    """Images with their labels, of either domain."""
+    r = np.random.default_rng((seed, shifted))
+    views = [scene(r) for _ in range(count)]
+    image = np.stack([paint(classes, r, shifted) for classes, _, _ in views])
+    classes, depth, normals = (torch.from_numpy(np.stack(maps)) for maps in zip(*views, strict=True))
+    labels = {"semseg": classes, "depth": depth.float().unsqueeze(1), "normals": normals.float().permute(0, 3, 1, 2)}
+    clean = torch.from_numpy(image).float().permute(0, 3, 1, 2).contiguous()
+    return Labelled(clean, clean, torch.arange(count), labels)
+
+
+def unlabelled(batch: Labelled) -> Unlabelled:
+    return Unlabelled(batch.image, batch.clean, batch.ids, {})
+
+
+def draw(pool: Labelled, count: int, *words: int) -> Labelled:
+    """A batch from the pool, a function of the words (seed, step)."""
+    chosen = torch.from_numpy(np.random.default_rng(words).choice(len(pool.ids), count, replace=False))
+    labels = {name: maps[chosen] for name, maps in pool.labels.items()}
+    return Labelled(pool.image[chosen], pool.clean[chosen], pool.ids[chosen], labels)
+
+
+def product(stage) -> Product:
+    """A finished stage as a later one is given it: built anew at each call."""
+    return Product(lambda: copy.deepcopy(stage))
+
+
+def needs(problem: Problem, *, base_steps: int = 0, pool: Labelled | None = None) -> dict[str, Product]:
+    """UM-Adapt's base, contour and target statistics as products, the base trained for some steps."""
+    reseed(problem.seed)
+    base = Base(Base.Config(), problem, {})
+    for t in range(base_steps):
+        base.step(t, draw(pool, problem.batch, problem.seed, t), None)
+    given = {"base": product(base)}
+    statistics = TargetStatistics(TargetStatistics.Config(), problem, given)
+    statistics.step(0, None, unlabelled(render(8, problem.seed, shifted=True)))
+    given["contour"] = product(Contour(Contour.Config(), problem, given))
+    return given | {"statistics": product(statistics)}
