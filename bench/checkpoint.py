@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ def save_file(path: Path, content: Any, *, before: Path | None = None) -> None:
             os.replace(path, before)
         os.replace(fresh, path)
     except (OSError, RuntimeError) as error:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
         raise StoreError(f"cannot write {path}: {error}; free some space or choose another store=DIR") from error
 
 
@@ -54,7 +55,7 @@ def resume(folder: Path, stage: Stage) -> tuple[int, float]:
             continue
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+        except Exception as error:  # torch.load meets torn bytes with errors of every kind
             print(f"{path}: torn checkpoint ({type(error).__name__}), falling back to the one before", flush=True)
             continue
         stage.load_state_dict(saved["module"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ GROUPS = ("method", "split", "network")
 class Words:
     """The suite's own words of the command line; a test freezes them."""
 
-    defaults: list[Any] = field(default_factory=lambda: ["_self_", {"method": MISSING}, {"split": MISSING}, {"network": "small"}])
+    defaults: list[Any] = field(
+        default_factory=lambda: ["_self_", {"method": MISSING}, {"split": MISSING}, {"network": "small"}]
+    )
     method: Any = MISSING
     split: Any = MISSING
     network: Any = MISSING
@@ -74,14 +76,14 @@ def compose_run(words: Sequence[str]) -> Run:
     _store_nodes(chosen)
     try:
         with initialize(version_base="1.3", config_path=None):
-            tree = compose("run", overrides=list(words))
+            tree = compose("run", overrides=[f"++{w}" if w.startswith("data.") else w for w in words])
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, words)) from error
     plain = {key: OmegaConf.to_container(tree[key], resolve=True) for key in GROUPS}
     if tree.precision not in ("fp32", "bf16"):
         raise ConfigError(f'no precision "{tree.precision}"; known: fp32 bf16')
     if tree.keep not in ("", "predictions"):
-        raise ConfigError(f'keep={tree.keep} is not understood; only keep=predictions, or nothing')
+        raise ConfigError(f"keep={tree.keep} is not understood; only keep=predictions, or nothing")
     method = plugins.method(chosen["method"])
     return Run(
         method=chosen["method"],
@@ -106,7 +108,9 @@ def _choice(group: str, words: Sequence[str]) -> str:
     names = [word.partition("=")[2].strip("'\"") for word in words if word.startswith(f"{group}=")]
     if not names and group == "network":
         return "small"
-    known = {"method": plugins.methods, "split": plugins.splits, "network": lambda: NETWORKS}[group]()
+    kinds: dict[str, Callable[[], Collection[str]]]
+    kinds = {"method": plugins.methods, "split": plugins.splits, "network": lambda: NETWORKS}
+    known = kinds[group]()
     if not names:
         raise ConfigError(f"{group}= is missing; known: {' '.join(sorted(known))}")
     if names[-1] not in known:
@@ -128,13 +132,14 @@ def _explain(error: Exception, words: Sequence[str]) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    text = " ".join(line.strip() for line in str(cause).splitlines() if not re.match(r"\s*(full_key|object_type):", line))
-    text = text.replace("To append to your config use", "").split(" Check the defaults list")[0]
-    match = re.search(r"Key '([^']+)' (?:is )?not in '([^']+)'", text)
+    lines = str(cause).splitlines()
+    match = re.search(r"Key '([^']+)' (?:is )?not in '([^']+)'", lines[0])
     if not match:
-        return re.sub(r"\s+", " ", text).strip()
+        key = next((line.partition(":")[2].strip() for line in lines if "full_key:" in line), "")
+        word = next((f"{w}: " for w in words if key and w.startswith(f"{key}=")), "")
+        return word + re.sub(r"\s+", " ", lines[0]).strip()
     key, kind = match[1], match[2]
-    word = next((w for w in words if f"{key}=" in w), key)
+    word = next((w for w in words if key in re.split(r"[.=]", w)), key)
     known = _fields_of(kind, words)
     near = difflib.get_close_matches(key, known, 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ";"
@@ -148,10 +153,10 @@ def _fields_of(kind: str, words: Sequence[str]) -> list[str]:
     waiting += [plugins.method(name).Config for name in names if name in plugins.methods()]
     while waiting:
         cls = waiting.pop()
-        members = cls.__dataclass_fields__
+        members = fields(cls)
         if cls.__qualname__ == kind or cls.__name__ == kind:
-            return sorted(members)
-        for member in members.values():
+            return sorted(member.name for member in members)
+        for member in members:
             made = member.default_factory() if callable(member.default_factory) else None
             if hasattr(made, "__dataclass_fields__"):
                 waiting.append(type(made))
@@ -165,7 +170,9 @@ def sweep(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     except HydraException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     axes = [
-        [f"{o.key_or_group}={value}" for value in o.sweep_string_iterator()] if o.is_sweep_override() else [o.input_line or ""]
+        [f"{o.key_or_group}={value}" for value in o.sweep_string_iterator()]
+        if o.is_sweep_override()
+        else [o.input_line or ""]
         for o in overrides
     ]  # fmt: skip
     return itertools.product(*axes)
@@ -175,8 +182,8 @@ def help_text() -> str:
     """What --help prints: the usage, every method and split with one line each."""
     methods = {name: plugins.about(module) for name, module in sorted(plugins.methods().items())}
     splits = {name: split.about for name, split in plugins.splits().items()}
-    words = [f"  {n}={'' if f.default in (MISSING, None) else f.default}" for n, f in Words.__dataclass_fields__.items()
-             if n not in ("defaults", "data", *GROUPS)]  # fmt: skip
+    own = [f for f in fields(Words) if f.name not in ("defaults", "data", *GROUPS)]
+    words = [f"  {f.name}={'' if f.default in (MISSING, None) else f.default}" for f in own]
     return "\n".join(
         [
             "python -m bench.run method=NAME split=NAME [network=NAME] [seed=0] [data.NAME=FOLDER] [any.field=value]",
@@ -185,6 +192,6 @@ def help_text() -> str:
             "", "splits", *(f"  {name:<16} {line}" for name, line in splits.items()),
             "", "networks", *(f"  {name:<16} {(kind.__doc__ or '').strip()}" for name, kind in NETWORKS.items()),
             "", "words", *words,
-            "", "Any field of a method, split or network is a word too: method.base.lr=2e-3 split.budget=200 network.width=8",
+            "", "Any field of method, split or network is a word: method.base.lr=2e-3 split.budget=200 network.width=8",
         ]
     )  # fmt: skip

@@ -63,16 +63,17 @@ def average(tensors: Sequence[Tensor]) -> list[Tensor]:
         flat = torch.cat([tensors[i].reshape(-1) for i in where])
         torchdist.all_reduce(flat)
         flat /= world()
-        for i, piece in zip(where, flat.split([tensors[i].numel() for i in where]), strict=True):
-            out[i] = piece.view_as(tensors[i])
+        for i, piece in zip(where, torch.split(flat, [tensors[i].numel() for i in where]), strict=True):
+            out[i] = torch.empty_like(tensors[i]).copy_(piece.view(tensors[i].shape))  # in the tensor's own layout
     return [t for t in out if t is not None]
 
 
 def broadcast(tensors: Sequence[Tensor]) -> None:
     """Copy rank 0's values into everybody's tensors, in place."""
     if world() > 1:
-        for tensor in tensors:
-            torchdist.broadcast(tensor, src=0)
+        with torch.no_grad():
+            for tensor in tensors:
+                torchdist.broadcast(tensor, src=0)
 
 
 class _Sum(torch.autograd.Function):

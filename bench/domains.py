@@ -43,14 +43,15 @@ class Domains:
         for name, domains in _by_dataset([*split.source, split.target, split.test]).items():
             module = plugins.dataset(name)
             if module.NEEDS_ROOT and name not in self.roots:
-                problems.append(f"{name}: no folder given; say data.{name}=FOLDER. {module.HELP}")
+                problems.append(f"{name}: no folder given; say data.{name}=FOLDER; {module.HELP}")
                 continue
             for domain in domains:
                 try:
-                    module.index(self.roots.get(name), domain.part)
+                    first = module.index(self.roots.get(name), domain.part)[0]
                 except (OSError, ValueError) as error:
                     problems.append(str(error))
                     break
+                problems += [] if domain is split.target else _absent(name, first)
         if problems:
             free = [n for n, s in plugins.splits().items() if not _needs_data(s)]
             without = f"\nwithout any data: {' or '.join(f'split={n}' for n in free)}"
@@ -130,10 +131,18 @@ class Domains:
         return table
 
 
+def _absent(name: str, item: Item) -> list[str]:
+    """What an item that will be labelled or scored lacks: said before the training, not after it."""
+    return [f"{name}: {what} of {item.stem} is missing: no {path}" for what, path in item.files.items() if not path.exists()]
+
+
 def _stamps(item: Item, fields: tuple[str, ...]) -> list[object]:
-    """Size and change time of an item's files: a file that was exchanged makes another pack. Without labels among the
-    fields no label file is looked at."""
-    files = item.files if set(fields) - {"image"} else {k: v for k, v in item.files.items() if k == "image"}
+    """Size and change time of the files that the fields are read from: a file that was exchanged makes another pack.
+    A label that is not among the fields is not even looked at."""
+    labels = {"semseg"} - set(fields) if set(fields) - {"image"} else set(item.files) - {"image"}
+    if not {"depth", "normals"} & set(fields):
+        labels |= set(item.files) - {"image", "semseg"}  # disparity, camera ...
+    files = {name: path for name, path in item.files.items() if name not in labels}
     return [[name, path.stat().st_size, path.stat().st_mtime_ns] for name, path in sorted(files.items())]
 
 

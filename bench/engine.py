@@ -85,7 +85,10 @@ def train(
     began = saved = time.monotonic()
     every = max(1, steps // REPORTS)
     batch = stage.config.batch or stage.problem.batch
-    with Meter(name, steps, start, batch, show=main and settings.show) as meter:
+    with (
+        Meter(name, steps, start, batch, show=main and settings.show) as meter,
+        contextlib.closing(log) if log else contextlib.nullcontext(),
+    ):
         for t, batches in zip(range(start, steps), feeds.iterate(start, steps), strict=True):
             reseed(stage.problem.seed, type(stage).__qualname__, t, dist.rank())
             stage.train()
@@ -103,20 +106,23 @@ def train(
             asked = dist.any_rank(stop.is_set(), settings.device)
             due = dist.any_rank(time.monotonic() - saved > settings.save_seconds, settings.device)
             if t + 1 < steps and (asked or due):
+                if files:
+                    files.flush()
                 if main:
                     checkpoint.save(folder, stage, t + 1, spent + time.monotonic() - began)
                 saved = time.monotonic()
                 dist.barrier()
             if asked and t + 1 < steps:
                 raise Stopped
-    if log:
-        log.close()
+    if files:
+        files.flush()
     return spent + time.monotonic() - began
 
 
 def autocast(settings: Settings) -> contextlib.AbstractContextManager[Any]:
     if settings.precision == "bf16":
-        return torch.autocast(settings.device.type, torch.bfloat16)
+        # its cache would hide from a step's later passes what the step has already learnt
+        return torch.autocast(settings.device.type, torch.bfloat16, cache_enabled=False)
     return contextlib.nullcontext()
 
 
@@ -141,6 +147,7 @@ class Files:
 
     def __init__(self, folder: Path, num_images: int, fresh: bool) -> None:
         self.folder, self.num_images, self.fresh = folder, num_images, fresh
+        self._arrays: dict[str, np.memmap[Any, Any]] = {}
         folder.mkdir(exist_ok=True)
 
     def write(self, ids: Tensor, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -148,17 +155,22 @@ class Files:
         maps = {name: value for name, value in outputs.items() if value.ndim > 0}
         for name, value in maps.items():
             rows = value.cpu().numpy()
-            array = self._array(name, rows.shape[1:], rows.dtype)
-            array[ids.cpu().numpy()] = rows
+            self._array(name, rows.shape[1:], rows.dtype)[ids.cpu().numpy()] = rows
         return {name: value for name, value in outputs.items() if name not in maps}
 
     def _array(self, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
-        path = self.folder / f"{name}.npy"
-        if not path.exists():
-            if dist.rank() == 0:
+        """The whole array, made by rank 0 while the others wait; a pass that starts anew makes it anew."""
+        if name not in self._arrays:
+            path = self.folder / f"{name}.npy"
+            if dist.rank() == 0 and (self.fresh or not path.exists()):
                 np.lib.format.open_memmap(path, "w+", dtype, (self.num_images, *shape))
             dist.barrier()
-        return np.lib.format.open_memmap(path, "r+")
+            self._arrays[name] = np.lib.format.open_memmap(path, "r+")
+        return self._arrays[name]
+
+    def flush(self) -> None:
+        for array in self._arrays.values():
+            array.flush()
 
 
 @contextlib.contextmanager

@@ -55,11 +55,13 @@ class Meter:
             self._id = self._bar.add_task(self.title, total=self.total, completed=self.start, note="")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar:
             self._bar.stop()
 
-    def at(self, done: int, scalars: Mapping[str, float] = {}) -> None:  # noqa: B006 - never written to
+    def at(self, done: int, scalars: Mapping[str, float] = {}) -> None:
         if not self.show:
             return
         now = time.monotonic()

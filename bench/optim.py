@@ -60,7 +60,7 @@ class Optim:
         for group in self._torch.param_groups:
             group["lr"] = rate
         for parameter, grad in zip(self.parameters, grads, strict=True):
-            parameter.grad = grad
+            parameter.grad = grad if grad is None else _laid_out_like(parameter, grad)
         self._torch.step()
         for parameter in self.parameters:
             parameter.grad = None
@@ -75,3 +75,8 @@ class Optim:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.taken = state["taken"]
         self._torch.load_state_dict(state["torch"])
+
+
+def _laid_out_like(parameter: Tensor, grad: Tensor) -> Tensor:
+    """Fused optimisers walk both memories in step: autograd.grad, unlike backward(), may return another layout."""
+    return grad if grad.stride() == parameter.stride() else torch.empty_like(parameter).copy_(grad)

@@ -1,4 +1,4 @@
-"""Typed settings <-> plain JSON values, in one canonical form: what keys are hashed from and folders are read back by."""
+"""Typed settings <-> plain JSON values in one canonical form: what keys are hashed from and folders read back by."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: Any, value: Any) -> Any:
-    """The inverse of `to_plain`: fill the dataclass `kind` from a dict, tuples from lists. ValueError on a stray field."""
+    """The inverse of `to_plain`: fill the dataclass `kind` from a dict, tuples from lists. ValueError: stray field."""
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         options = [o for o in get_args(kind) if o is not NoneType]
         return None if value is None else from_plain(options[0], value)
-    if is_dataclass(kind):
+    if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
         known = {f.name: f for f in fields(kind)}
         stray = sorted(value.keys() - known.keys())

@@ -26,7 +26,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> Unknown:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return Unknown(f'no {kind} "{name}"{hint} known: {" ".join(names)}' if near else f'no {kind} "{name}"; known: {" ".join(names)}')
+    return Unknown(
+        f'no {kind} "{name}"{hint} known: {" ".join(names)}'
+        if near
+        else f'no {kind} "{name}"; known: {" ".join(names)}'
+    )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""python -m bench.predict KEY store=DIR: the last stage over the test images -> predictions, and the throughput meter."""
+"""python -m bench.predict KEY store=DIR: the last stage over the test images -> predictions; the throughput meter."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
 def predict(store: Store, folder: Path, run: Mapping[str, Any], domains: Domains) -> None:
     """Write the folder's predictions/ and throughput.json."""
     device = torch.device(run["device"])
-    stage = store.load(folder.name).to(device, memory_format=torch.channels_last).eval()
+    stage = store.load(folder.name).to(device).to(memory_format=torch.channels_last).eval()
     images = domains.test_images()
     sizes = domains.test_sizes()
     out = folder / "predictions"
@@ -85,9 +85,11 @@ def raw_outputs(stage: Stage, image: Tensor) -> dict[str, Tensor]:
     padded = F.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
     outputs = stage.predict(padded)
     return {
-        name: raw[..., : round(raw.shape[-2] * height / padded.shape[-2]), : round(raw.shape[-1] * width / padded.shape[-1])]
+        name: raw[
+            ..., : round(raw.shape[-2] * height / padded.shape[-2]), : round(raw.shape[-1] * width / padded.shape[-1])
+        ]
         for name, raw in outputs.items()
-    }  # fmt: skip
+    }
 
 
 def decoded(raw: Mapping[str, Tensor], label_size: tuple[int, int], problem: Problem) -> dict[str, Any]:

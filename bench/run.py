@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import platform
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from bench.log import console
 from bench.plain import to_plain
 from bench.plan import Node
 from bench.problem import Problem
-from bench.rng import fold, reseed
+from bench.rng import reseed
 from bench.split import Split
 from bench.store import Store, write_json
 
@@ -95,8 +96,9 @@ def choose_device(name: str) -> torch.device:
     if name not in ("cpu", "cuda"):
         raise ConfigError(f'no device "{name}"; known: cpu cuda auto')
     if name == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products ask for
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.cuda.set_device(int(__import__("os").environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device(name)
 
 
@@ -211,7 +213,9 @@ def describe(
 ) -> dict[str, Any]:
     """run.json: all that prediction, scoring and the record need to know, so that they import no method."""
     chain = plan.chain(root)
-    links = [{"name": n.name, "key": n.key, "cached": cached[n.key], **store.cost(n.key)} for n in chain]
+    links: list[dict[str, Any]] = [
+        {"name": n.name, "key": n.key, "cached": cached[n.key], **store.cost(n.key)} for n in chain
+    ]
     literal = plugins.split(run.split.name)
     limits = [d.limit for d in (*run.split.source, run.split.target, run.split.test) if d.limit is not None]
     commit, dirty = _commit()

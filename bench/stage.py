@@ -66,7 +66,8 @@ class Stage(nn.Module):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "Config" not in cls.__dict__:
-            cls.Config = dataclass(kw_only=True)(type("Config", (cls.Config,), {"__module__": cls.__module__}))  # type: ignore[misc]
+            config = type("Config", (cls.Config,), {"__module__": cls.__module__})
+            cls.Config = dataclass(kw_only=True)(config)  # type: ignore[misc]
         if not is_dataclass(cls.Config) or "__dataclass_fields__" not in cls.Config.__dict__:
             raise TypeError(f"{cls.__module__}.{cls.__qualname__}.Config must be a @dataclass(kw_only=True)")
         cls.Config.stage = cls
@@ -85,7 +86,7 @@ class Stage(nn.Module):
         raise NotImplementedError(f"{type(self).__qualname__} must define step(t, source, target)")
 
     def predict(self, image: Tensor) -> Mapping[str, Tensor]:
-        """Raw outputs {task: B channels h w} for images B 3 H W in [0, 1]; bench.tasks decodes them. Last stage only."""
+        """Raw outputs {task: B channels h w} for images B 3 H W in [0, 1]; bench.tasks decodes. Last stage only."""
         raise NotImplementedError(f"{type(self).__qualname__} must define predict(image) to be scored")
 
     def optims(self) -> Iterator[tuple[str, Optim]]:

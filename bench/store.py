@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Store:
     def given(self, needs: Mapping[str, str]) -> dict[str, Product]:
         """The products of {name: key}, each built only when the stage asks for it."""
         return {
-            name: Product(lambda key=key: self.load(key), self.folder(key) / "files") for name, key in needs.items()
+            name: Product(partial(self.load, key), self.folder(key) / "files") for name, key in needs.items()
         }  # fmt: skip
 
     def load(self, key: str) -> Stage:
@@ -108,7 +109,10 @@ def problem_from(plain: Mapping[str, Any]) -> Problem:
     kinds = {kind.__name__: kind for kind in NETWORKS.values()}
     values = {k: v for k, v in plain.items() if k != "network"}
     hints = {"tasks": tuple[str, ...], "classes": tuple[str, ...], "depth_range": tuple[float, float]}
-    typed = {k: from_plain(hints.get(k, tuple[float, ...] if k == "class_frequencies" else Any), v) for k, v in values.items()}
+    typed = {
+        k: from_plain(hints.get(k, tuple[float, ...] if k == "class_frequencies" else Any), v)
+        for k, v in values.items()
+    }
     return Problem(**typed, network=from_plain(kinds[name], settings))
 
 

@@ -1,4 +1,4 @@
-"""The throughput meter: images/s and latency of `predict`, always beside a fixed reference network in the same process."""
+"""The throughput meter: images/s and latency of `predict`, always beside a fixed reference network, in one process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def measure(stage: Stage, size: tuple[int, int], device: torch.device, seconds: 
     """
     width, height = size
     width, height = width + -width % 32, height + -height % 32
-    reference = small(16).to(device, memory_format=torch.channels_last).eval()
+    reference = small(16).to(device).to(memory_format=torch.channels_last).eval()
     one = timed(stage.predict, _images(1, height, width, device), seconds)
     base = timed(reference, _images(1, height, width, device), seconds)
     largest, batch = LARGEST if device.type == "cuda" else 8, {}

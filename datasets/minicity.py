@@ -22,10 +22,11 @@ from datasets.city.palette import Palette
 from datasets.city.render import World, render
 from datasets.city.view import Rig
 from datasets.files import known_part, only
+from datasets.spaces import CS19
 
 NEEDS_ROOT = False
 TASKS = ("semseg", "depth", "normals")
-CLASSES = LabelSpace("minicity", NAMES)
+CLASSES = LabelSpace("minicity", NAMES, tuple(CS19.palette[CS19.id(name)] for name in NAMES))
 SIZE = (256, 128)  # width, height when nobody asks for another
 
 PARTS = {  # images; the part's name is in the seed, so no two parts share a scene
@@ -71,8 +72,8 @@ _RENDER = World(
 
 _CAMERA = World(
     layout=replace(
-        Layout(), lane=(3.2, 3.9), parking=0.5, pavement=(2.4, 4.0), verge=(0.0, 2.0), bend=0.009, hill=4.5, built=0.45,
-        garden=0.25, storeys=(2, 6), trees=0.6, people=11.0, vehicle_gap=(5.0, 20.0),
+        Layout(), lane=(3.2, 3.9), parking=0.35, pavement=(2.4, 4.0), verge=(0.0, 2.5), bend=0.009, hill=4.5,
+        built=0.33, garden=0.3, storeys=(2, 6), trees=0.6, people=11.0, vehicle_gap=(5.0, 20.0),
     ),
     palette=replace(
         _RENDER.palette,

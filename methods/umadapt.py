@@ -10,7 +10,7 @@ released no code; what the abstract leaves open is our choice and said so where 
    disagreement on source and raises it on target up to a margin, the encoder lowers it on target.
 
 Ablations: `method.lam=0` without the contour term; `method.anchor=1` with source supervision in the encoder step;
-`method.statistics=source,target,'target batch'` the BatchNorm policies. Needs at least two tasks labelled on the source.
+`method.statistics=source,target,'target batch'` the BatchNorm policies. Needs two tasks or more labelled on the source.
 
 Differs: hinge with a running margin, H trained in every step; source passes use the frozen M_s; HED -> Sobel contours;
 BatchNorm statistics of M_t are the target's own by default, where a paper of 2019 would have used whatever was stored.

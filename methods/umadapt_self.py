@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 
 from bench.optim import Optim
-from bench.tasks import task
 from methods.parts.supervised import losses
 from methods.parts.transfer import canonical, sky_free
 from methods.parts.twins import Adaptation

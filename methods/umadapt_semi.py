@@ -1,4 +1,4 @@
-"""UM-Adapt, semi-supervised: after the adversarial adaptation, a share of the target's labels (Kundu et al., ICCV 2019).
+"""UM-Adapt, semi-supervised: umadapt, then a share of the target's labels (Kundu, Lakkakula, Babu, ICCV 2019).
 
 1. base, 2. contour, 3. statistics, 4. adapt: umadapt, finished.
 5. semi (this stage): by turns the supervised losses on the lent target images, sum_i L_i(yhat_i, y_i) +
@@ -52,7 +52,8 @@ class Method(Stage):
         with stored_statistics(self.adapted.transfer):
             direct, transferred = supervised_terms(raw, self.adapted.transfer, lent.labels, self.problem)
         self.optim.minimise(sum(direct.values()) + self.config.alpha * sum(transferred.values()))
-        return {f"lent_{n}": v for n, v in direct.items()} | {f"lent_{n}_transferred": v for n, v in transferred.items()}
+        terms = direct | {f"{name}_transferred": loss for name, loss in transferred.items()}
+        return {f"lent_{name}": loss for name, loss in terms.items()}
 
     def predict(self, image):
         return self.adapted.predict(image)

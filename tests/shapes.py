@@ -26,8 +26,9 @@ NEAR, FAR = 2.0, 40.0
 
 def problem(**changes) -> Problem:
     settings = {
-        "split": "shapes", "tasks": ("semseg", "depth", "normals"), "classes": CLASSES, "height": HEIGHT, "width": WIDTH,
-        "depth_range": (NEAR, FAR), "budget": 100, "batch": 2, "seed": 0, "network": Small(width=4),
+        "split": "shapes", "tasks": ("semseg", "depth", "normals"), "classes": CLASSES,
+        "height": HEIGHT, "width": WIDTH, "depth_range": (NEAR, FAR),
+        "budget": 100, "batch": 2, "seed": 0, "network": Small(width=4),
     }  # fmt: skip
     return Problem(**settings | changes)
 
@@ -54,11 +55,11 @@ def scene(r: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def paint(classes: np.ndarray, r: np.random.Generator, shifted: bool) -> np.ndarray:
-    """H W 3 in [0, 1]. The shift: warm dim light, and coarse instead of fine texture."""
+    """H W 3 in [0, 1]. The shift: the blue light of dusk, and coarse instead of fine texture."""
     grain = 4 if shifted else 1
     noise = r.normal(0, 0.06, (HEIGHT // grain, WIDTH // grain, 1)).repeat(grain, 0).repeat(grain, 1)
     image = COLOURS[classes] + r.normal(0, 0.05, (len(CLASSES), 3))[classes] + noise
-    return np.clip(image * (0.9, 0.6, 0.4) if shifted else image, 0, 1)
+    return np.clip(image * (0.3, 0.6, 1.0) if shifted else image, 0, 1)
 
 
 def render(count: int, seed: int, shifted: bool) -> Labelled:
@@ -99,3 +100,21 @@ def needs(problem: Problem, *, base_steps: int = 0, pool: Labelled | None = None
     statistics.step(0, None, unlabelled(render(8, problem.seed, shifted=True)))
     given["contour"] = product(Contour(Contour.Config(), problem, given))
     return given | {"statistics": product(statistics)}
+
+
+def gradient(loss, parameters):
+    """The norm of the gradient over the parameters that have one."""
+    grads = torch.autograd.grad(loss, list(parameters), allow_unused=True, retain_graph=True)
+    return sum(g.square().sum().item() for g in grads if g is not None) ** 0.5
+
+
+def caught(optim, step):
+    """The loss that a step hands to its optimiser, which then does nothing."""
+    losses = []
+    optim.minimise = losses.append
+    try:
+        step()
+    finally:
+        del optim.minimise
+    (loss,) = losses
+    return loss

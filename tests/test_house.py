@@ -317,7 +317,7 @@ def test_every_file_says_what_it_is() -> None:
     nothing(
         [
             f"{path.relative_to(ROOT)}: its first line should be its entry in a table of contents"
-            for path in modules(*HOUSES, "tests").values()
+            for path in modules(*HOUSES).values()
             if tree(path).body and not ast.get_docstring(tree(path))
         ]
     )

@@ -108,9 +108,8 @@ def test_labels_do_not_depend_on_what_is_asked_for(stem):
 @pytest.mark.parametrize("stem", STEMS)
 def test_leaving_out_hidden_triangles_changes_nothing(stem):
     scene, view = scene_from(stem, minicity.WORLDS[stem.split("-")[0]], SMALL)
-    directions = view.rays(*view.pixels)
-    some = seen(scene, view).cast(view, directions)
-    all_of_it = Tracer(scene, np.arange(len(scene.triangles))).cast(view, directions)
+    some = seen(scene, view).cast(*view.pixels)
+    all_of_it = Tracer(scene, view, np.arange(len(scene.triangles))).cast(*view.pixels)
     assert np.mean(np.isin(all_of_it.where, some.where)) > 0.999
     both = np.isin(all_of_it.where, some.where)
     same = scene.label[scene.owner[all_of_it.triangle[both]]] == scene.label[scene.owner[some.triangle]]
@@ -140,7 +139,7 @@ def test_domains_share_the_generator_but_differ():
         np.mean([minicity.read(Item(f"{domain}-train-{n:05d}"), ("image",), SMALL)["image"].mean() for n in range(4)])
         for domain in ("render", "camera", "night")
     ]
-    assert means[2] < 0.6 * means[1] and means[2] < 0.6 * means[0]
+    assert means[2] < 0.7 * means[1] and means[2] < 0.7 * means[0]
     assert minicity.WORLDS["night"].rig == minicity.WORLDS["camera"].rig
     assert minicity.WORLDS["night"].layout == minicity.WORLDS["camera"].layout
 

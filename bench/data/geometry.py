@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar, Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Size = tuple[int, int]  # width, height
-T = TypeVar("T", bound=np.generic)
-
-
 T = TypeVar("T", bound=np.generic)
 
 
@@ -49,8 +46,8 @@ class Camera:
 
 def planar_depth(ray_length: NDArray[Any], camera: Camera) -> NDArray[np.float32]:  # H W
     """The depth along the optical axis of points known by their distance to the camera."""
-    height, width = ray_length.shape
-    planar: NDArray[np.float32] = (ray_length / np.linalg.norm(camera.rays((width, height)), axis=-1)).astype(np.float32)
+    rays = camera.rays((ray_length.shape[1], ray_length.shape[0]))
+    planar: NDArray[np.float32] = (ray_length / np.linalg.norm(rays, axis=-1)).astype(np.float32)
     return planar
 
 
@@ -74,53 +71,74 @@ def resize_nearest(array: NDArray[T], size: Size) -> NDArray[T]:  # H W ..
     return array[nearest(array.shape[0], size[1])][:, nearest(array.shape[1], size[0])]
 
 
-ROUGH = 0.02  # largest RMS residual of a plane, as a share of the inverse depth: more is an edge between surfaces
-FEWEST = 0.6  # share of a window's pixels that must be valid
+BENT = 0.1  # radians: a window whose points lie further off their plane crosses an edge
 
 
 def normals_from_depth(depth: NDArray[Any], camera: Camera, window: int = 5) -> NDArray[np.float32]:  # H W 3
-    """Unit normals in the camera's frame, towards the camera (n . p < 0); zeros where there is none.
+    """Unit normals in the camera's frame, towards the camera (n . p < 0); zeros where there is no surface to see.
 
-    A plane n . p = -d seen through a pinhole is linear in inverse depth: 1 / z = -(n . ray) / d. So each window's
-    least-squares plane is a linear fit of 1 / z over the rays, exact for planes at any slant. depth: H W metres,
-    planar z, invalid 0. Windows that cross a depth edge do not fit and are masked.
+    depth: H W metres, planar z, invalid 0. On a plane m . p = -1, seen through a pinhole, 1/z = -m . ray is linear in
+    the ray. So each window's least-squares plane is a linear fit of 1/z over its pixels, exact at any slant, and the
+    sign needs no choice. A pixel whose own window crosses an edge takes the flattest of the eight windows around it
+    that still hold it.
     """
     if window < 3 or window % 2 == 0:
-        raise ValueError(f"normals_from_depth: window {window}, expected an odd number of pixels from 3")
+        raise ValueError(f"normals from depth: window {window}, expected an odd number of pixels, 3 or more")
     height, width = depth.shape
-    weight = (depth > 0).astype(np.float64)
-    inverse = np.divide(1.0, depth, out=np.zeros_like(weight), where=depth > 0)
+    valid = np.isfinite(depth) & (depth > 0)
+    inverse = np.divide(1.0, depth, out=np.zeros(depth.shape), where=valid, dtype=np.float64)
+    half, num = window // 2, window * window
+    flat, ramp = np.ones(window), np.arange(window) - half
+    spread = window * float(ramp @ ramp)  # the sum of squares of one coordinate over the window
+
+    along = _slide(inverse, flat, 1)
+    mean, slope_y = _slide(along, flat, 0) / num, _slide(along, ramp, 0) / spread
+    slope_x = _slide(_slide(inverse, ramp, 1), flat, 0) / spread
+    square = _box(inverse * inverse, flat) / num - mean**2 - (slope_x**2 + slope_y**2) * spread / num
     rays = camera.rays((width, height))
-    x, y = rays[..., 0], rays[..., 1]
+    plane = np.empty((height, width, 3))  # -m
+    plane[..., 0], plane[..., 1] = slope_x * camera.fx, slope_y * camera.fy
+    plane[..., 2] = mean - (plane[..., :2] * rays[..., :2]).sum(-1)
+    length = np.linalg.norm(plane, axis=-1)
+    whole = _box(valid.astype(np.float64), flat) == num
+    # the angle by which the plane would have to turn to meet the points off it, were they at the window's rim
+    rim = half / np.sqrt(camera.fx * camera.fy)
+    bent = np.divide(np.sqrt(np.maximum(square, 0)), rim * length, out=np.full(depth.shape, np.inf), where=whole)
 
-    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _box_sum(weight * values, window)
-
-    one = np.ones_like(weight)
-    count = total(one)
-    safe = np.maximum(count, 1)
-    mx, my, mq = total(x) / safe, total(y) / safe, total(inverse) / safe
-    xx, xy, yy = total(x * x) / safe - mx * mx, total(x * y) / safe - mx * my, total(y * y) / safe - my * my
-    xq, yq = total(x * inverse) / safe - mx * mq, total(y * inverse) / safe - my * mq
-    qq = total(inverse * inverse) / safe - mq * mq
-    det = xx * yy - xy * xy
-    solvable = det > 1e-6 * (xx + yy) ** 2
-    det = np.where(solvable, det, 1.0)
-    a, b = (xq * yy - yq * xy) / det, (yq * xx - xq * xy) / det
-    c = mq - a * mx - b * my
-    residual = np.sqrt(np.maximum(qq - a * xq - b * yq, 0))
-    good = solvable & (depth > 0) & (count >= FEWEST * window * window) & (residual <= ROUGH * mq)
-    normals = -np.stack([a, b, c], -1)
-    length = np.linalg.norm(normals, axis=-1, keepdims=True)
-    result: NDArray[np.float32] = np.where(good[..., None], normals / np.maximum(length, 1e-12), 0).astype(np.float32)
-    return result
+    least = np.where(bent < BENT, -1.0, BENT)  # the own window is taken if it will do
+    chosen = -plane / np.where(whole, length, 1.0)[..., None]
+    normals = np.where((least < 0)[..., None], chosen, 0.0)
+    for down in (-half, 0, half):
+        for right in (-half, 0, half):
+            there, here = _shifted(down, right)
+            better = bent[there] < least[here]
+            least[here][better] = bent[there][better]
+            normals[here][better] = chosen[there][better]
+    return normals.astype(np.float32)
 
 
-def _box_sum(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """The sum over the window around each pixel; outside the picture there is nothing."""
-    radius = window // 2
-    padded = np.pad(values, ((radius + 1, radius), (radius + 1, radius))).cumsum(0).cumsum(1)
-    total: NDArray[np.float64] = (
-        padded[window:, window:] - padded[:-window, window:] - padded[window:, :-window] + padded[:-window, :-window]
-    )
+def _box(values: NDArray[np.float64], flat: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _slide(_slide(values, flat, 1), flat, 0)
+
+
+def _slide(values: NDArray[np.float64], weights: NDArray[Any], axis: int) -> NDArray[np.float64]:
+    """Weighted sums of the neighbours along an axis, zeros outside. Summed directly: the differences of an integral
+    image would lose the last digits, which tell a far plane from an edge."""
+    half = len(weights) // 2
+    padded = np.pad(values, [(half, half) if a == axis else (0, 0) for a in (0, 1)])
+    total = np.zeros_like(values)
+    for k, weight in enumerate(weights):
+        if weight:
+            piece = padded[k : k + len(values)] if axis == 0 else padded[:, k : k + values.shape[1]]
+            total += piece if weight == 1 else weight * piece
     return total
+
+
+def _shifted(down: int, right: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where the neighbours are that have a pixel `down` and `right` of it, and where those pixels are."""
+
+    def pair(step: int) -> tuple[slice, slice]:
+        return slice(max(step, 0), min(step, 0) or None), slice(max(-step, 0), min(-step, 0) or None)
+
+    (there_y, here_y), (there_x, here_x) = pair(down), pair(right)
+    return (there_y, there_x), (here_y, here_x)

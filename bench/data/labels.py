@@ -1,4 +1,4 @@
-"""Label spaces (the names behind class ids), the maps between them, and what a confusion matrix says under another space."""
+"""Label spaces: the names behind class ids, the maps between them, confusion matrices seen through a map."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ class LabelSpace:
         if twice := sorted({word for word in self.classes if self.classes.count(word) > 1}):
             raise ValueError(f"label space {self.name}: class {twice[0]} is named twice; names must differ")
         if self.palette and len(self.palette) != len(self.classes):
-            raise ValueError(
-                f"label space {self.name}: {len(self.palette)} colours for {len(self.classes)} classes, expected one each"
-            )
+            numbers = f"{len(self.palette)} colours for {len(self.classes)} classes"
+            raise ValueError(f"label space {self.name}: {numbers}, expected one each")
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -49,7 +48,6 @@ def table(mapping: Mapping[int, int]) -> NDArray[np.uint8]:  # 256
         if not (0 <= id_from < 256 and 0 <= id_to < 256):
             raise ValueError(f"label map: {id_from} -> {id_to}, expected ids from 0 to 255")
         lut[id_from] = id_to
-    lut[VOID] = VOID
     return lut
 
 
@@ -78,6 +76,8 @@ def chosen(matrix: NDArray[Any], keep: Sequence[int]) -> NDArray[np.float64]:  #
 
     A class that is neither true nor predicted anywhere has no IoU: NaN.
     """
-    hit = np.array([matrix[i, i] for i in keep], np.float64)
-    union = matrix.sum(1, dtype=np.float64)[list(keep)] + matrix.sum(0, dtype=np.float64)[list(keep)] - hit
-    return np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
+    kept = list(keep)
+    hit = matrix[kept, kept].astype(np.float64)
+    union = matrix.sum(1, dtype=np.float64)[kept] + matrix.sum(0, dtype=np.float64)[kept] - hit
+    iou: NDArray[np.float64] = np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
+    return iou

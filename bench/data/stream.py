@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +15,46 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from bench.data.augment import draw_geometry, draw_photometry, photometry, to_tensors, whole
+from bench.data import augment as augmentation
 from bench.data.pack import Pack
-from bench.data.sampling import draw, generator, positions
+from bench.data.sampling import draw as drawn
+from bench.data.sampling import place, share, uniforms
 from bench.problem import Labelled, Unlabelled
 from bench.split import Augmentation
 
 
-class _Positions(Dataset[dict[str, Tensor]]):
-    """Map a position to its sample; what worker processes run."""
+@dataclass(frozen=True)
+class Attachment:
+    """An array N .. H W on disk, one row an image of the stream; its H W may be smaller than the images'."""
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
+    path: Path  # of a .npy file; in one called depth (metres) or normals, values follow zoom and mirroring
 
-    def __getitem__(self, position: int) -> dict[str, Tensor]:
-        return self.stream.sample(position)
+    @cached_property
+    def rows(self) -> NDArray[Any]:
+        rows: NDArray[Any] = np.load(self.path, mmap_mode="r")
+        return rows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Attachment, (self.path,)  # every process maps the file itself
+
+
+def attachments(folders: Mapping[str, Path]) -> dict[str, Attachment]:
+    """{"need.name": the array name.npy} of what in-order stages wrote. ValueError if a need wrote nothing."""
+    found: dict[str, Attachment] = {}
+    for need, folder in folders.items():
+        files = sorted(folder.glob("*.npy"))
+        if not files:
+            raise ValueError(f"{need} is attached but has written no file in {folder}")
+        found |= {f"{need}.{file.stem}": Attachment(file) for file in files}
+    return found
 
 
 class Stream:
     """Batches of one role by step: Labelled if it has tasks, Unlabelled otherwise.
 
-    Several packs are drawn from in turn. `batch` counts the images of all ranks; a rank gets its share of the same
-    global batch whatever the number of ranks, workers, or the step it starts from.
+    Several packs are drawn from in turn. `batch` counts the images of all ranks. A rank gets its share of the same
+    global batch, to the bit, whatever the number of ranks and workers, and the step it starts from. "in order" is one
+    pass over whole images, nothing augmented, the last batch short.
     """
 
     def __init__(
@@ -50,106 +71,147 @@ class Stream:
         rank: int = 0,
         world: int = 1,
         draw: str = "shuffled",
-        attached: Mapping[str, NDArray[Any]] | None = None,
+        attached: Mapping[str, Attachment] | None = None,
         workers: int = 0,
     ) -> None:
-        self.packs, self.tasks, self.crop, self.augment = list(packs), tasks, crop, augment
+        self.packs, self.tasks, self.crop, self.augment = tuple(packs), tasks, crop, augment
         self.seed, self.tag, self.batch, self.device = seed, tag, batch, device
         self.rank, self.world, self.in_order, self.workers = rank, world, draw == "in order", workers
-        self.attached = attached or {}
-        positions(0, batch, rank, world)
-        self._photometric = not self.in_order and (augment.jitter > 0 or augment.blur > 0)
+        self.attached = {} if tasks else dict(attached or {})  # they are of the target's images
+        self._nums = [len(pack) for pack in self.packs]
+        self._photometric = not self.in_order and augmentation.is_photometric(augment)
+        self._check(draw)
+
+    def _check(self, draw: str) -> None:
+        if draw not in ("shuffled", "in order"):
+            raise ValueError(f'no draw "{draw}"; known: shuffled, in order')
+        if not self.packs or not all(self._nums):
+            raise ValueError(f"{self.tag}: no images to draw from")
+        if self.batch < 1 or self.workers < 0 or not 0 <= self.rank < self.world:
+            got = f"batch {self.batch}, {self.workers} workers, rank {self.rank} of {self.world}"
+            raise ValueError(f"{self.tag}: {got}; expected a batch of 1 or more, and a rank below their number")
+        if self.batch % self.world and not self.in_order:
+            raise ValueError(f"{self.tag}: a batch of {self.batch} on {self.world} ranks, expected a multiple of them")
+        for pack in self.packs:
+            for name in ("image", *self.tasks):
+                if name not in pack.fields:
+                    raise ValueError(f"{pack.folder}: opened without {name}; it has {' '.join(pack.fields)}")
+            if not self.in_order:
+                augmentation.check(self.augment, pack.size, self.crop)
+        if self.in_order and len({pack.size for pack in self.packs}) > 1:
+            raise ValueError(f"{self.tag}: images of several sizes in order, expected one size a batch")
+        for name, attachment in self.attached.items():
+            shape = attachment.rows.shape
+            if len(shape) not in (3, 4) or shape[0] != self.num_images:
+                got = "x".join(map(str, shape))
+                raise ValueError(f"attached {name} is {got}, expected {self.num_images} H W or {self.num_images} C H W")
 
     @property
     def num_images(self) -> int:
-        return sum(map(len, self.packs))
+        return sum(self._nums)
 
     @property
     def num_steps(self) -> int:
-        """Of one pass in order; the last batch may be short."""
+        """Of one pass in order."""
         return -(-self.num_images // self.batch)
 
     def __getitem__(self, step: int) -> Labelled | Unlabelled:
-        samples = [self.sample(p) for p in self._positions(step)]
-        return self._batch({name: torch.stack([s[name] for s in samples]) for name in samples[0]})
+        return self._to_batch(self.collate(step))
 
     def iterate(self, start: int, stop: int) -> Iterator[Labelled | Unlabelled]:
         """The batches of steps start .. stop - 1, read ahead by `workers` processes."""
         if not self.workers or start >= stop:
-            yield from (self[step] for step in range(start, stop))
+            yield from map(self.__getitem__, range(start, stop))
             return
+        # a forked child of a process that runs threads may hang, so the children come from a server without any
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
         loader = DataLoader(
-            _Positions(self),
-            batch_sampler=[list(self._positions(step)) for step in range(start, stop)],
-            num_workers=self.workers,
+            _Steps(self),
+            batch_size=None,  # a step is read as a whole
+            sampler=range(start, stop),
+            num_workers=min(self.workers, stop - start),
             pin_memory=self.device.type == "cuda",
-            multiprocessing_context="forkserver",
+            multiprocessing_context=context,
+            generator=torch.Generator(),  # or the loader would draw from everybody's
         )
-        yield from map(self._batch, loader)
+        yield from map(self._to_batch, loader)
 
-    def _positions(self, step: int) -> Sequence[int]:
+    def collate(self, step: int) -> dict[str, Tensor]:
+        """This rank's images of a step in stored types, geometry applied, photometry drawn: work for any process."""
+        arrays: dict[str, NDArray[Any]] = {}
+        positions = self._positions(step)
+        for k, position in enumerate(positions):
+            for name, values in self._sample(position).items():
+                if name not in arrays:
+                    arrays[name] = np.empty((len(positions), *values.shape), values.dtype)
+                arrays[name][k] = values
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def _positions(self, step: int) -> range:
+        everyone = range(step * self.batch, (step + 1) * self.batch)
         if not self.in_order:
-            return positions(step, self.batch, self.rank, self.world)
-        whole_batch = range(step * self.batch, min((step + 1) * self.batch, self.num_images))
-        share = -(-len(whole_batch) // self.world)
-        mine = whole_batch[self.rank * share : (self.rank + 1) * share]
-        return mine or whole_batch[-1:]  # a rank with nothing left repeats the last: all ranks must step
+            return share(everyone, self.rank, self.world)
+        if not 0 <= step < self.num_steps:
+            raise IndexError(f"step {step} of a pass in order that takes {self.num_steps}")
+        everyone = range(everyone.start, min(everyone.stop, self.num_images))
+        return share(everyone, self.rank, self.world) or everyone[-1:]  # all ranks must step: one image comes twice
 
-    def sample(self, position: int) -> dict[str, Tensor]:
-        """One image with its labels as stored types, geometry applied; photometric parameters drawn, not applied."""
+    def _sample(self, position: int) -> dict[str, NDArray[Any]]:
         if self.in_order:
-            which, i = self._place(position)
+            which, i = place(position, self._nums)
+            view = augmentation.whole_view(self.packs[which].size)
         else:
-            which, i = draw(self.seed, self.tag, position, [len(p) for p in self.packs])
-        pack = self.packs[which]
-        random = generator(self.seed, self.tag, "augment", position)
-        geometry = whole(pack.size) if self.in_order else draw_geometry(random, self.augment, pack.size, self.crop)
-        window = (geometry.top, geometry.left, geometry.height, geometry.width)
-        out = {name: geometry.apply(name, pack.read(i, name, *window)) for name in ("image", *self.tasks)}
-        first = sum(len(p) for p in self.packs[:which])
-        for name, array in self.attached.items():
-            map_ = array[first + i]
-            rows = np.moveaxis(map_, 0, -1) if map_.ndim == 3 else map_
-            cut = rows[geometry.top : geometry.top + geometry.height, geometry.left : geometry.left + geometry.width]
-            out[f"attached {name}"] = geometry.apply("attached", cut)
+            which, i = drawn(self.seed, self.tag, position, self._nums)
+            random = uniforms(augmentation.NUM_UNIFORMS, self.seed, self.tag, "augment", position)
+            view = augmentation.draw_view(random, self.augment, self.packs[which].size, self.crop)
+        pack, first = self.packs[which], sum(self._nums[:which])
+        window = (view.top, view.left, view.height, view.width)
+        sample = {name: view.apply(name, pack.read(i, name, *window)) for name in ("image", *self.tasks)}
+        for name, attachment in self.attached.items():
+            row = attachment.rows[first + i]
+            row = np.moveaxis(row, 0, -1) if row.ndim == 3 else row
+            sample[f"attached {name}"] = view.gather(name.rpartition(".")[2], row, pack.size)
         if self._photometric:
-            out["photometry"] = draw_photometry(random, self.augment)
-        return {**to_tensors(out), "id": torch.tensor(first + i)}
+            sample["photometry"] = augmentation.draw_photometry(random, self.augment)
+        return sample | {"id": np.array(first + i)}
 
-    def _place(self, position: int) -> tuple[int, int]:
-        for which, pack in enumerate(self.packs):
-            if position < len(pack):
-                return which, position
-            position -= len(pack)
-        raise IndexError(f"position beyond the {self.num_images} images")
-
-    def _batch(self, raw: Mapping[str, Tensor]) -> Labelled | Unlabelled:
-        there = {name: value.to(self.device, non_blocking=True) for name, value in raw.items()}
-        clean = there["image"].permute(0, 3, 1, 2).float().div_(255)  # channels last in memory, as networks like it
-        image = photometry(clean, there["photometry"]) if self._photometric else clean
+    def _to_batch(self, raw: Mapping[str, Tensor]) -> Labelled | Unlabelled:
+        """On the device: conversion to the types that bench.problem declares, and photometry."""
+        there = {name: _sent(value, self.device) for name, value in raw.items()}
+        pixels = there["image"]
+        clean = pixels.permute(0, 3, 1, 2).float().div_(255)  # channels last in memory, as networks like it
+        image = augmentation.photometry(clean, pixels, there["photometry"]) if self._photometric else clean
         if self.tasks:
             return Labelled(image, clean, there["id"], {name: _label(name, there[name]) for name in self.tasks})
-        attached = {name: _channels_first(there[f"attached {name}"]) for name in self.attached}
+        attached = {name: there[f"attached {name}"] for name in self.attached}
+        attached = {n: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for n, value in attached.items()}
         return Unlabelled(image, clean, there["id"], attached)
+
+
+class _Steps(Dataset[dict[str, Tensor]]):
+    """A stream as torch's loader wants it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        return self.stream.collate(step)
+
+
+def _sent(value: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda" and not value.is_pinned():
+        value = value.pin_memory()
+    return value.to(device, non_blocking=True)
 
 
 def _label(name: str, value: Tensor) -> Tensor:
     """As bench.problem.Labelled declares it."""
     if name == "semseg":
         return value.long()
-    return value.float().unsqueeze(1) if name == "depth" else value.float().permute(0, 3, 1, 2).contiguous()
-
-
-def _channels_first(value: Tensor) -> Tensor:
-    return value.permute(0, 3, 1, 2) if value.ndim == 4 else value
-
-
-def attachments(folders: Mapping[str, Path]) -> dict[str, NDArray[Any]]:
-    """{"need.name": array N .. H W} of what in-order stages wrote; ValueError if a need wrote nothing."""
-    found: dict[str, NDArray[Any]] = {}
-    for need, folder in folders.items():
-        files = sorted(folder.glob("*.npy"))
-        if not files:
-            raise ValueError(f"{need} is attached but has written no file in {folder}")
-        found |= {f"{need}.{file.stem}": np.load(file, mmap_mode="r") for file in files}
-    return found
+    if name == "depth":
+        return value.unsqueeze(1)
+    normals = value.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    x, y, z = normals.unbind(1)
+    length = (x * x + y * y + z * z).sqrt_().clamp_min_(0.5)  # 16 bits are not quite of length 1; 0 stays 0
+    return normals.div_(length.unsqueeze(1))

@@ -1,4 +1,4 @@
-"""Encoders: `low`, the early layers that domains share, and `high`, what adaptation trains. One feature map comes out."""
+"""Encoders: `low`, the early layers domains share, and `high`, what adaptation trains; one feature map comes out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet RGB
 
 class Normalise(nn.Module):
     """RGB in [0, 1] -> zero mean, unit deviation by ImageNet's statistics."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,8 +83,8 @@ class SmallHigh(nn.Module):
         eight = self.eight(four)
         sixteen = self.sixteen(eight)
         eight = self.mix8(self.join8(torch.cat([upsample(sixteen, eight.shape[-2:]), eight], 1)))
-        four = self.mix4(self.join4(torch.cat([upsample(eight, four.shape[-2:]), four], 1)))
-        return four
+        joined: Tensor = self.mix4(self.join4(torch.cat([upsample(eight, four.shape[-2:]), four], 1)))
+        return joined
 
 
 def small(width: int) -> Encoder:
@@ -108,15 +111,16 @@ def load_exactly(net: nn.Module, path: str) -> None:
     """Load a local weight file; one line of ValueError if it is missing or any tensor does not fit."""
     if not Path(path).is_file():
         raise ValueError(f'network.weights: no file "{path}"; give a local state dict, or "none" to start from scratch')
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    wanted = net.state_dict()
-    odd = sorted(k for k in wanted.keys() | state.keys() if wanted.get(k, _NONE).shape != state.get(k, _NONE).shape)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        there = {name: value.shape for name, value in state.items()}
+    except Exception as error:  # torch.load meets what it does not know with errors of every kind
+        raise ValueError(f"network.weights: {path} is no state dict ({type(error).__name__})") from error
+    wanted = {name: value.shape for name, value in net.state_dict().items()}
+    odd = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
     if odd:
         raise ValueError(f"network.weights: {path} does not fit: {len(odd)} tensors differ, first {odd[0]}")
     net.load_state_dict(state)
-
-
-_NONE = torch.empty(0, 0, 0, 0, 0, 0)  # a shape no weight has
 
 
 def weight_hash(path: str) -> str:

@@ -18,9 +18,7 @@ class UpProjection(nn.Module):
             conv(inputs, outputs, kernel=kernel),
             nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), BatchNorm(outputs),
         )  # fmt: skip
-        self.side = nn.Sequential(
-            nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, bias=False), BatchNorm(outputs)
-        )
+        self.side = nn.Sequential(nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, bias=False), BatchNorm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         x = upsample(x, (2 * x.shape[-2], 2 * x.shape[-1]))

@@ -13,7 +13,7 @@ from bench import dist
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """nn.BatchNorm2d whose batch statistics span all ranks, by differentiable sums (also on gloo, where torch's has none)."""
+    """BatchNorm2d whose batch statistics span all ranks, by differentiable sums (on gloo too; torch's cannot)."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or dist.world() == 1:

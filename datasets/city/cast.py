@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh  # type: ignore[import-untyped]
+from embreex.rtcore import EmbreeDevice  # type: ignore[import-untyped]
 from embreex.rtcore_scene import EmbreeScene  # type: ignore[import-untyped]
 
 from datasets.city.meshes import Booleans, Floats, Ints
@@ -15,27 +16,41 @@ from datasets.city.scene import RADIUS, TALLNESS, Scene
 from datasets.city.street import Street, Thing
 from datasets.city.view import View
 
+DEVICE = EmbreeDevice()
+
 
 @dataclass(frozen=True, eq=False)
 class Hits:
     """What N rays hit. The arrays hold the M rays that hit something, `where` says which; the others see the sky."""
 
-    scene: Scene
-    num_rays: int
+    tracer: Tracer
+    rays: Floats  # N 3, world, one metre along the optical axis, float32
     where: Ints  # M
-    triangle: Ints  # M, of the scene
+    piece: Ints  # M, of the tracer's triangles
     depth: Floats  # M, metres along the optical axis, float64
-    point: Floats  # M 3, world, float64
-    normal: Floats  # M 3, world, unit, towards the camera, float64
-    weights: Floats  # M 2, float32: barycentric, of the triangle's second and third corner
+    weights: Floats  # 2 M, float32: barycentric, of the triangle's second and third corner
 
-    @cached_property
-    def flat(self) -> Floats:
-        """The points in metres along their surfaces, M 2 float32; see Scene.flat."""
-        corners = self.scene.flat[self.triangle]
-        a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-        flat: Floats = a + self.weights[:, :1] * (b - a) + self.weights[:, 1:] * (c - a)
-        return flat
+    @property
+    def triangle(self) -> Ints:
+        """Of the scene, M."""
+        return self.tracer.chosen[self.piece]
+
+    def sort(self, key: Ints) -> Hits:
+        """The hits in the order of a small number that each of the tracer's triangles has."""
+        order = np.argsort(key[self.piece], kind="stable")
+        where, piece, depth = self.where[order], self.piece[order], self.depth[order]
+        return Hits(self.tracer, self.rays, where, piece, depth, self.weights.take(order, 1, mode="clip"))
+
+    def join(self, other: Hits) -> Hits:
+        """These rays and then others of the same tracer."""
+        return Hits(
+            self.tracer,
+            np.concatenate([self.rays, other.rays]),
+            np.concatenate([self.where, other.where + len(self.rays)]),
+            np.concatenate([self.piece, other.piece]),
+            np.concatenate([self.depth, other.depth]),
+            np.concatenate([self.weights, other.weights], axis=1),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,64 +58,79 @@ class Tracer:
     """Some triangles of a scene, ready for ray casting. Fewer triangles are built and traversed faster."""
 
     scene: Scene
+    view: View
     chosen: Ints  # indices of triangles
 
     @cached_property
     def tree(self) -> EmbreeScene:
-        tree = EmbreeScene()
+        tree = EmbreeScene(DEVICE)
         if len(self.chosen):
             TriangleMesh(tree, self.scene.triangles[self.chosen])
         return tree
 
-    def cast(self, view: View, rays: Floats) -> Hits:
-        """Follow rays (N 3, world) from the camera. Depth is exact: each triangle's plane in double precision."""
-        origins = np.broadcast_to(view.position.astype(np.float32), rays.shape)
-        found = self.tree.run(origins, rays.astype(np.float32), output=True)
+    @cached_property
+    def planes(self) -> tuple[Floats, Floats]:
+        """The unit normals, in the camera's axes and towards it, and minus the distances from it: 3 F and F."""
+        normal, offset = self.scene.planes(self.chosen)
+        away = offset - self.view.position @ normal
+        side = np.where(away > 0, -1.0, 1.0)
+        return self.view.rotation.T @ (normal * side), away * side
+
+    def cast(self, u: Floats, v: Floats) -> Hits:
+        """Follow rays through N pixels. Depth is exact: each triangle's plane in double precision."""
+        view = self.view
+        rays = view.rays(u, v)
+        found = self.tree.run(np.broadcast_to(view.position.astype(np.float32), rays.shape), rays, output=True)
         where = np.flatnonzero(found["primID"] >= 0)
-        triangle = self.chosen[found["primID"][where]]
-        rays, plane, traced = rays[where], self.scene.planes[triangle], found["tfar"][where].astype(np.float64)
-        normal = plane[:, :3]
-        slope = np.einsum("mi,mi->m", normal, rays)
+        piece, traced = found["primID"][where], found["tfar"][where].astype(np.float64)
+        normal, away = self.planes
+        # A plane's inverse depth is linear in the picture.
+        (cx, cy), focal = view.centre, view.focal
+        across, down = normal[0] / focal, normal[1] / focal
+        slopes = np.stack([across, down, normal[2] - cx * across - cy * down])
         with np.errstate(divide="ignore", invalid="ignore"):
-            depth = (plane[:, 3] - normal @ view.position) / slope
+            slopes /= away
+            depth = 1 / (slopes[0][piece] * u[where] + slopes[1][piece] * v[where] + slopes[2][piece])
         # Where a ray all but lies in the plane the quotient is noise, and the ray tracer's own answer counts.
         depth = np.where(np.abs(depth - traced) < 0.05 * traced, depth, traced)
-        weights = np.stack([found["u"][where], found["v"][where]], axis=1)
-        toward = normal * -np.sign(slope)[:, None]
-        points = view.position + rays * depth[:, None]
-        return Hits(self.scene, len(found["primID"]), where, triangle, depth, points, toward, weights)
+        return Hits(self, rays, where, piece, depth, np.stack([found["u"][where], found["v"][where]]))
 
     def occluded(self, points: Floats, direction: Floats) -> Booleans:
-        """Whether points (N 3, world) have something between them and a light far away."""
+        """Whether points (N 3, world, float32) have something between them and a light far away."""
         directions = np.broadcast_to(direction.astype(np.float32), points.shape)
-        answer = self.tree.run(points.astype(np.float32), directions, query="OCCLUDED")
+        answer = self.tree.run(points, directions, query="OCCLUDED")
         return np.asarray(answer) >= 0
 
 
 def outside(view: View, corners: Floats) -> Booleans:
     """Whether all of F K points (F K 3, world) lie beyond one side of the picture, or behind the camera."""
-    right, down, ahead = np.moveaxis(view.own(corners), -1, 0)
-    wide, high = (view.width / 2 + 2) / view.focal, (view.height / 2 + 2) / view.focal
-    beyond = (ahead < 0.05, right > wide * ahead, -right > wide * ahead, down > high * ahead, -down > high * ahead)
-    answer: Booleans = np.logical_or.reduce([side.all(axis=1) for side in beyond])
+    own = view.rotation.T.astype(np.float32) @ np.ascontiguousarray(corners.reshape(-1, 3).T)
+    own -= (view.rotation.T @ view.position).astype(np.float32)[:, None]
+    right, down, ahead = own.reshape(3, *corners.shape[:2])
+    wide, high = (view.width / 2 + 2) / view.focal * ahead, (view.height / 2 + 2) / view.focal * ahead
+    beyond = (ahead < 0.05, right > wide, -right > wide, down > high, -down > high)
+    answer: Booleans = np.logical_or.reduce([np.logical_and.reduce(list(side.T)) for side in beyond])
     return answer
 
 
 def seen(scene: Scene, view: View) -> Tracer:
     """The triangles that reach into the picture and do not show their inside."""
-    outward = scene.planes[:, :3] @ view.position > scene.planes[:, 3]
-    candidates = np.flatnonzero(outward | ~scene.solid)
-    return Tracer(scene, candidates[~outside(view, scene.triangles[candidates])])
+    position = view.position.astype(np.float32)
+    x, y, z = scene.outward
+    ax, ay, az = scene.triangles[:, 0].T
+    facing = (position[0] - ax) * x + (position[1] - ay) * y + (position[2] - az) * z > 0
+    candidates = np.flatnonzero(facing | ~scene.solid)
+    return Tracer(scene, view, candidates[~outside(view, scene.triangles[candidates])])
 
 
 def shading(scene: Scene, view: View, sun: Floats) -> Tracer:
     """The triangles that face the sun (3, unit, world) and whose shadow falls into the picture within 50 m."""
-    lit = scene.solid & (scene.planes[:, :3] @ sun > 0) & (scene.triangles[:, 0, 1] < 50)
+    lit = scene.casts & (sun.astype(np.float32) @ scene.outward > 0) & (scene.triangles[:, 0, 1] < 50)
     candidates = np.flatnonzero(lit)
     corners = scene.triangles[candidates]
-    fall = (corners[..., 2:] + 6.0) / sun[2]  # down to the lowest ground
+    fall = (corners[..., 2:] + 6.0) / np.float32(sun[2])  # down to the lowest ground
     swept = np.concatenate([corners, corners - fall * sun.astype(np.float32)], axis=1)
-    return Tracer(scene, candidates[~outside(view, swept)])
+    return Tracer(scene, view, candidates[~outside(view, swept)])
 
 
 def in_sight(street: Street, things: Sequence[Thing], view: View, shadow: float) -> Ints:

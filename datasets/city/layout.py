@@ -15,18 +15,18 @@ class Layout:
     """The statistics of a domain's streets. Lengths in metres, shares in 0..1, numbers are means for a scene."""
 
     lane: Range = (3.0, 3.5)
-    parking: float = 0.4  # share of streets with parked rows
+    parking: float = 0.3  # share of streets with parked rows
     pavement: Range = (2.6, 4.4)  # without the lawn
-    strip: float = 0.45  # share of streets with a lawn between kerb and pavement
-    verge: Range = (0.0, 2.5)  # lawn between the pavement and the lots
+    strip: float = 0.6  # share of streets with a lawn between kerb and pavement
+    verge: Range = (0.0, 3.0)  # lawn between the pavement and the lots
     bend: float = 0.006  # largest curvature, 1/m
     hill: float = 3.0  # largest rise or fall
     crossing: float = 0.7  # share of scenes with a side street
-    built: float = 0.38  # share of lots with a building at the street
-    garden: float = 0.3  # share of lots with a building behind a garden; the rest is green
+    built: float = 0.28  # share of lots with a building at the street
+    garden: float = 0.34  # share of lots with a building behind a garden; the rest is green
     storeys: tuple[int, int] = (2, 5)
-    enclosed: float = 0.92  # share of gardens and greens with wall, fence or hedge
-    guards: float = 0.3  # share of pavements with a railing at the kerb
+    enclosed: float = 0.96  # share of gardens and greens with wall, fence or hedge
+    guards: float = 0.45  # share of pavements with a railing at the kerb
     trees: float = 0.5  # share of the places for street trees that are taken
     people: float = 9.0
     riders: float = 2.0

@@ -110,6 +110,13 @@ def polygon(radius: float, sides: int, y: float, z: float, material: int, *, pha
     return Mesh(ring, faces, np.full(sides - 2, material))
 
 
+def pane(x0: float, x1: float, y: float, z0: float, z1: float, material: int, *, ahead: bool) -> Mesh:
+    """A rectangle that faces ahead or back."""
+    corners = np.array([[x0, y, z0], [x1, y, z0], [x1, y, z1], [x0, y, z1]])
+    faces = np.array([[0, 2, 1], [0, 3, 2]] if ahead else [[0, 1, 2], [0, 2, 3]])
+    return Mesh(corners, faces, np.full(2, material))
+
+
 def wheel(radius: float, width: float, x: float, y: float, tyre: int, rim: int, *, sides: int = 8) -> Mesh:
     """A wheel that rolls along y, with a rim on both sides."""
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides

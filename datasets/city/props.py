@@ -53,6 +53,28 @@ def figure(
     )
 
 
+def far_figure(stride: float) -> Mesh:
+    """A person of few triangles; `stride` is the distance from foot to foot."""
+    limbs = []
+    for side in (-1, 1):
+        limbs += [tube((0.1 * side, side * stride / 2, 0.04), (0.1 * side, 0, 0.88), 0.08, TROUSERS, taper=1.25)]
+        limbs += [tube((0.3 * side, -side * stride / 3, 0.86), (0.24 * side, 0.03, 1.37), 0.06, SHIRT, sides=3)]
+    return merge(
+        *limbs,
+        slab((-0.19, 0.19, -0.13, 0.13), 0.83, 1.45, SHIRT, top=(-0.24, 0.24, -0.11, 0.15)),
+        slab((-0.09, 0.09, -0.05, 0.14), 1.5, 1.76, SKIN),
+        slab((-0.11, 0.11, -0.11, 0.1), 1.62, 1.82, HAIR),
+    )
+
+
+def far_lamp() -> Mesh:
+    return merge(
+        tube((0, 0, 0), (0, 0, 6.6), 0.14, MAST, taper=0.65), tube((0, 0, 6.5), (-1.9, 0, 6.9), 0.07, MAST, sides=3),
+        slab((-2.5, -1.7, -0.16, 0.16), 6.82, 6.98, MAST), slab((-2.4, -1.8, -0.12, 0.12), 6.76, 6.82, LANTERN,
+        floor=True),
+    )  # fmt: skip
+
+
 def tree(trunk: float, radius: float, *crowns: Mesh) -> Mesh:
     return merge(tube((0, 0, -0.1), (0, 0, trunk), radius, BARK, taper=0.7, sides=5), *crowns)
 
@@ -199,4 +221,10 @@ PROPS = {
     "block": house(gable=False),
     "balconied block": balconied(),
     "tower": tower(),
+}
+FAR_PROPS = {  # what stands for them far away
+    "standing": far_figure(0.0),
+    "walking": far_figure(0.64),
+    "bush": blob((0, 0, 0.5), (0.95, 0.95, 0.8), LEAVES, rough=0.15, subdivisions=0, seed=6),
+    "lamp": far_lamp(),
 }

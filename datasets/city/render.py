@@ -66,16 +66,16 @@ def outlines(identity: NDArray[Any]) -> NDArray[np.intp]:
 def picture(seed: str, eye: Tracer, view: View, hits: Hits, look: Look, moment: Moment) -> NDArray[np.uint8]:
     """The image, H W 3 RGB, with the outlines of objects smoothed."""
     scene, (u, v) = eye.scene, view.pixels
-    light = Light(scene, view, look, moment)
-    colour = light.radiance(view.rays(u, v), hits)
     identity = np.full(len(u), -1)
-    identity[hits.where] = scene.owner[hits.triangle] * 64 + scene.material[hits.triangle]
+    identity[hits.where] = (scene.owner[eye.chosen] * 64 + scene.material[eye.chosen])[hits.piece]
     edge = outlines(identity.reshape(view.height, view.width))
     aside = ASIDE * (1 - 2 * ((u[edge] + v[edge]) % 2))  # to either side in turns, so that nothing shifts
-    rays = view.rays(u[edge] + aside, v[edge] + ASIDE)
-    colour[edge] = 0.5 * (np.clip(colour[edge], 0, 2) + np.clip(light.radiance(rays, eye.cast(view, rays)), 0, 2))
+    hits = hits.join(eye.cast(u[edge] + aside, v[edge] + ASIDE))
+    colour = Light(scene, view, look, moment).radiance(hits)
+    first, second = colour[:, : len(u)], colour[:, len(u) :]
+    first[:, edge] = 0.5 * (np.clip(first.take(edge, 1), 0, 2) + np.clip(second, 0, 2))
     noise = np.random.default_rng(Random(f"sensor {seed}").getrandbits(64))
-    return develop(colour.reshape(view.height, view.width, 3), look, moment, noise)
+    return develop(first.reshape(3, view.height, view.width), look, moment, noise)
 
 
 def image_map(view: View, where: NDArray[Any], values: NDArray[Any], fill: float, dtype: type) -> NDArray[Any]:
@@ -93,16 +93,16 @@ def render(
     shaded = "image" in what and world.look.shadows > 0
     scene, view = scene_from(seed, world, size, moment.shadow if shaded else 0.0)
     eye = seen(scene, view)
-    hits = eye.cast(view, view.rays(*view.pixels))
+    hits = eye.cast(*view.pixels)
     maps: dict[str, NDArray[Any]] = {}
     if "image" in what:
         maps["image"] = picture(seed, eye, view, hits, world.look, moment)
     if "semseg" in what:
-        labels = scene.label[scene.owner[hits.triangle]]
+        labels = scene.label[scene.owner[eye.chosen]][hits.piece]
         maps["semseg"] = image_map(view, hits.where, labels, LABEL["sky"], np.uint8)
     if "depth" in what:
         maps["depth"] = image_map(view, hits.where, hits.depth, 0.0, np.float32)
     if "normals" in what:
-        own = hits.normal @ view.rotation
+        own = eye.planes[0].T.astype(np.float32)[hits.piece]
         maps["normals"] = image_map(view, hits.where, own, 0.0, np.float32)
     return maps, view

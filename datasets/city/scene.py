@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from datasets.city.materials import LABEL, Colour
+from datasets.city.materials import LABEL, MATERIAL, Colour
 from datasets.city.meshes import Booleans, Floats, Ints, Mesh
-from datasets.city.props import PROPS
+from datasets.city.props import FAR_PROPS, PROPS
 from datasets.city.street import Street, Surface, Thing, land
-from datasets.city.vehicles import VEHICLES
+from datasets.city.vehicles import FAR_VEHICLES, VEHICLES
 
-MESHES: dict[str, Mesh] = {
-    name: Mesh(mesh.vertices.astype(np.float32), mesh.faces, mesh.material) for name, mesh in (PROPS | VEHICLES).items()
-}
+MESHES: dict[str, Mesh] = PROPS | VEHICLES
+FAR_FROM = {  # metres along the street from where a mesh is exchanged for a coarser one
+    **dict.fromkeys(FAR_VEHICLES, 20.0), **dict.fromkeys(FAR_PROPS, 18.0), "lamp": 25.0,
+}  # fmt: skip
+SHADOWS = ~np.isin(np.arange(len(MATERIAL)), [MATERIAL[name] for name in (  # details throw none
+    "lantern", "lamp red", "lamp amber", "lamp green", "symbol", "lettering", "shoes", "rim", "spokes", "headlight",
+    "tail light", "number plate")])  # fmt: skip
 RADIUS = {name: float(np.hypot(*mesh.vertices[:, :2].T).max()) for name, mesh in MESHES.items()}  # metres, from above
 TALLNESS = {name: float(mesh.vertices[:, 2].max()) for name, mesh in MESHES.items()}
+
+
+def form(thing: Thing) -> str:
+    """The mesh that shows a thing; a coarse one where its details are smaller than a pixel."""
+    return f"far {thing.mesh}" if thing.s > FAR_FROM.get(thing.mesh, 1e9) else thing.mesh
+
+
+# All meshes in one array of triangles; a mesh is a run of them.
+FORMS = MESHES | {f"far {name}": mesh for name, mesh in (FAR_PROPS | FAR_VEHICLES).items()}
+CORNERS = np.concatenate([mesh.vertices[mesh.faces] for mesh in FORMS.values()]).astype(np.float32)
+MATERIAL_OF = np.concatenate([mesh.material for mesh in FORMS.values()])
+LENGTH = {name: len(mesh.faces) for name, mesh in FORMS.items()}
+START = dict(zip(LENGTH, np.cumsum([0, *LENGTH.values()]).tolist(), strict=False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,27 +48,31 @@ class Scene:
     material: Ints  # F
     owner: Ints  # F: the object
     solid: Booleans  # F: part of a closed surface, of which only the outside can be seen
+    casts: Booleans  # F: throws a shadow
     label: Ints  # N objects, uint8
     paints: Floats  # N 4 3, float32, linear RGB
     key: Floats  # N, in [0, 1): a random number that tells objects of a kind apart
     lamps: Floats  # L 3, metres, world: the street lamps, the nearest first
 
     @cached_property
-    def planes(self) -> Floats:
-        """Unit normal and offset of each triangle's plane, F 4, float64."""
-        a, b, c = self.triangles.astype(np.float64).transpose(1, 2, 0)
+    def outward(self) -> Floats:
+        """The direction that each triangle faces, as long as twice its area: 3 F, float32."""
+        a, b, c = self.triangles.transpose(1, 2, 0)
+        return cross(b - a, c - a)
+
+    def planes(self, chosen: Ints) -> tuple[Floats, Floats]:
+        """Unit normals (3 F) and offsets (F) of the planes of some triangles, float64."""
+        a, b, c = np.ascontiguousarray(self.triangles[chosen].transpose(1, 2, 0), np.float64)
         normal = cross(b - a, c - a)
         normal /= np.maximum(np.sqrt((normal**2).sum(0)), 1e-12)
-        return np.concatenate([normal, (normal * a).sum(0, keepdims=True)]).T
+        return normal, (normal * a).sum(0)
 
-    @cached_property
-    def flat(self) -> Floats:
-        """The corners along the surface, F 3 2: (across, along) on what lies, (level, upwards) on what stands."""
-        a, b, c = self.local.transpose(1, 2, 0)
-        axis = np.abs(cross(b - a, c - a)).argmax(axis=0)
-        pair = np.array([[1, 2], [0, 2], [0, 1]])[axis]  # the two axes that the triangle does not face
-        corners: Floats = np.take_along_axis(self.local, pair[:, None], axis=2)
-        return corners
+    def flat(self, chosen: Ints) -> Floats:
+        """Corners along the surface, 3 2 F: (across, along) on what lies, (level, upwards) on what stands."""
+        corners = np.ascontiguousarray(self.local[chosen].transpose(1, 2, 0))
+        axis = np.abs(cross(corners[1] - corners[0], corners[2] - corners[0])).argmax(axis=0)
+        x, y, z = corners.transpose(1, 0, 2)
+        return np.stack([np.where(axis == 0, y, x), np.where(axis == 2, y, z)], axis=1)
 
 
 def cross(a: Floats, b: Floats) -> Floats:
@@ -68,7 +88,6 @@ class Assembly:
         self.local: list[Floats] = []
         self.material: list[Ints] = []
         self.owner: list[Ints] = []
-        self.solid: list[Booleans] = []
         self.label: list[int] = []
         self.paints: list[tuple[Colour, ...]] = []
 
@@ -78,42 +97,50 @@ class Assembly:
         self.paints.append((paints + ((0.5, 0.5, 0.5),) * 4)[:4])
         return len(self.label) - 1
 
-    def add(self, triangles: Floats, local: Floats, material: Ints, owner: Ints, *, solid: bool) -> None:
-        self.triangles.append(triangles.astype(np.float32))
-        self.local.append(local.astype(np.float32))
+    def add(self, triangles: Floats, local: Floats, material: Ints, owner: Ints) -> None:
+        self.triangles.append(triangles.astype(np.float32, copy=False))
+        self.local.append(local.astype(np.float32, copy=False))
         self.material.append(material)
         self.owner.append(owner)
-        self.solid.append(np.full(len(triangles), solid))
 
     def add_land(self, mesh: Mesh, label: str, paint: Colour) -> None:
         corners, number = mesh.vertices[mesh.faces], self.enrol(label, (paint,))
-        self.add(corners, corners, mesh.material, np.full(len(corners), number), solid=False)
+        self.add(corners, corners, mesh.material, np.full(len(corners), number))
 
-    def add_surface(self, street: Street, surface: Surface) -> None:
-        number = self.enrol(surface.label, surface.paints)
-        s, t, h = surface.corners.reshape(-1, 3).T
+    def add_surfaces(self, street: Street, surfaces: Sequence[Surface]) -> None:
+        numbers = [self.enrol(surface.label, surface.paints) for surface in surfaces]
+        owner = np.repeat(numbers, [len(surface.corners) for surface in surfaces])
+        corners = np.concatenate([surface.corners for surface in surfaces])
+        material = np.concatenate([surface.material for surface in surfaces])
+        s, t, h = corners.reshape(-1, 3).T
         x, y, z, _ = street.place(s, t)
-        world, local = np.stack([x, y, z + h], axis=1).reshape(-1, 4, 3), surface.corners[..., [1, 0, 2]]
+        world, local = np.stack([x, y, z + h], axis=1).reshape(-1, 4, 3), corners[..., [1, 0, 2]]
         for pick in ((0, 1, 2), (0, 2, 3)):
-            self.add(world[:, pick], local[:, pick], surface.material, np.full(len(world), number), solid=False)
+            self.add(world[:, pick], local[:, pick], material, owner)
 
-    def add_things(self, street: Street, mesh: Mesh, things: Sequence[Thing]) -> None:
-        """Things that share a mesh."""
+    def add_things(self, street: Street, things: Sequence[Thing]) -> None:
         numbers = np.array([self.enrol(thing.label, thing.paints) for thing in things])
-        s, t, turn, lift = np.array([(m.s, m.t, m.turn, m.lift) for m in things]).T
+        forms = [form(thing) for thing in things]
+        lengths = np.array([LENGTH[name] for name in forms])
+        # Row i of the new triangles shows triangle pick[i] of CORNERS, of thing which[i].
+        which = np.repeat(np.arange(len(things)), lengths)
+        shift = np.array([START[name] for name in forms]) - (np.cumsum(lengths) - lengths)
+        pick = np.arange(len(which)) + shift[which]
+        s, t, turn, lift, *scale = np.array([(m.s, m.t, m.turn, m.lift, *m.scale) for m in things]).T
         x, y, z, heading = street.place(s, t)
-        local = mesh.vertices * np.array([m.scale for m in things], np.float32)[:, None]  # K V 3
-        cos, sin = np.cos(heading + turn)[:, None], np.sin(heading + turn)[:, None]
-        world = np.stack([cos * local[..., 0] - sin * local[..., 1] + x[:, None],
-                          sin * local[..., 0] + cos * local[..., 1] + y[:, None],
-                          local[..., 2] + (z + lift)[:, None]], axis=-1).astype(np.float32)  # fmt: skip
-        self.add(
-            world[:, mesh.faces].reshape(-1, 3, 3),
-            local[:, mesh.faces].reshape(-1, 3, 3),
-            np.tile(mesh.material, len(things)),
-            np.repeat(numbers, len(mesh.faces)),
-            solid=True,
+        cos, sin, x, y, z, *scale = (
+            each.astype(np.float32)[which][:, None]
+            for each in (np.cos(heading + turn), np.sin(heading + turn), x, y, z + lift, *scale)
         )
+        local = CORNERS[pick]
+        for axis in range(3):
+            local[..., axis] *= scale[axis]
+        right, ahead, up = np.moveaxis(local, -1, 0)
+        world = np.empty_like(local)
+        world[..., 0] = cos * right - sin * ahead + x
+        world[..., 1] = sin * right + cos * ahead + y
+        world[..., 2] = up + z
+        self.add(world, local, MATERIAL_OF[pick], numbers[which])
 
 
 def lamp_heads(street: Street, things: Sequence[Thing]) -> Floats:
@@ -135,17 +162,15 @@ def assemble(
     assembly = Assembly()
     for mesh, label, paint in zip(land(street), ("terrain", "vegetation"), paints, strict=True):
         assembly.add_land(mesh, label, paint)
-    for surface in ground:
-        assembly.add_surface(street, surface)
-    num_grounds = len(assembly.label)
-    kinds: dict[str, list[int]] = defaultdict(list)
-    for number, thing in enumerate(things):
-        kinds[thing.mesh].append(number)
-    for name, numbers in kinds.items():
-        assembly.add_things(street, MESHES[name], [things[number] for number in numbers])
-    order = [number for numbers in kinds.values() for number in numbers]
+    assembly.add_surfaces(street, ground)
+    num_grounds, num_open = len(assembly.label), sum(map(len, assembly.triangles))
+    assembly.add_things(street, things)
+    triangles, material = np.concatenate(assembly.triangles), np.concatenate(assembly.material)
+    owner, labels = np.concatenate(assembly.owner), np.array(assembly.label, np.uint8)
+    solid = np.arange(len(triangles)) >= num_open
+    under = (labels <= LABEL["bus"]) & (labels >= LABEL["car"])  # their wheels are in their bodies' shadows
+    casts = solid & SHADOWS[material] & ~(under[owner] & (material == MATERIAL["tyre"]))
     return Scene(
-        street, np.concatenate(assembly.triangles), np.concatenate(assembly.local), np.concatenate(assembly.material),
-        np.concatenate(assembly.owner), np.concatenate(assembly.solid), np.array(assembly.label, np.uint8),
-        np.array(assembly.paints, np.float32), np.concatenate([np.zeros(num_grounds, np.float32), key[order]]), lamps,
+        street, triangles, np.concatenate(assembly.local), material, owner, solid, casts, labels,
+        np.array(assembly.paints, np.float32), np.concatenate([np.zeros(num_grounds, np.float32), key]), lamps,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from datasets.city.cast import Hits, Tracer, shading
 from datasets.city.look import Look, Moment
-from datasets.city.materials import MATERIALS, PATTERNS
+from datasets.city.materials import MATERIALS, PATTERNS, Colour
 from datasets.city.meshes import Floats, Ints
 from datasets.city.patterns import Spots, decorate
 from datasets.city.scene import Scene
@@ -20,16 +20,20 @@ SLOT = np.array([m.paint if isinstance(m.paint, int) else -1 for m in MATERIALS]
 FIXED = np.array([(0, 0, 0) if isinstance(m.paint, int) else m.paint for m in MATERIALS], np.float32)
 GLOSS = np.array([m.gloss for m in MATERIALS], np.float32)
 GLOW = np.array([m.glow for m in MATERIALS], np.float32)
-PATTERN = np.array([PATTERNS.index(m.pattern) for m in MATERIALS])
+PATTERN = np.array([PATTERNS.index(m.pattern) for m in MATERIALS], np.uint8)
 
 LAMP_LIGHT = np.array([1.0, 0.72, 0.42], np.float32)
 HEAD_LIGHT = np.array([1.0, 0.95, 0.85], np.float32)
 
 
 def dot(a: Floats, b: Floats) -> Floats:
-    """The products of M pairs of vectors, M."""
-    product: Floats = np.einsum("mi,mi->m", a, b)
+    """The products of M pairs of vectors (3 M), M."""
+    product: Floats = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
     return product
+
+
+def column(colour: Colour | Floats) -> Floats:
+    return np.array(colour, np.float32)[:, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,105 +49,112 @@ class Light:
     def casters(self) -> Tracer:
         return shading(self.scene, self.view, self.moment.sunward)
 
-    def radiance(self, rays: Floats, hits: Hits) -> Floats:
-        """The linear colour of N rays (N 3, world, with what they hit), N 3 float32."""
+    def radiance(self, hits: Hits) -> Floats:
+        """The linear colour of N rays, 3 N float32."""
         look, moment = self.look, self.moment
-        colour = np.empty((hits.num_rays, 3), np.float32)
-        missed = np.ones(hits.num_rays, bool)
+        hits = hits.sort(PATTERN[self.scene.material[hits.tracer.chosen]])
+        rays = np.ascontiguousarray(hits.rays.T)
+        colour = np.empty(rays.shape, np.float32)
+        missed = np.ones(rays.shape[1], bool)
         missed[hits.where] = False
-        colour[missed] = self.sky(rays[missed].astype(np.float32))
-        seen = rays[hits.where].astype(np.float32)
-        seen /= np.sqrt(dot(seen, seen))[:, None]
-        normal = hits.normal.astype(np.float32)
+        missing = np.flatnonzero(missed)
+        colour[:, missing] = self.sky(rays.take(missing, 1, mode="clip"))
+        seen, depth = rays.take(hits.where, 1, mode="clip"), hits.depth.astype(np.float32)
+        points = seen * depth + column(self.view.position)
+        seen /= np.sqrt(dot(seen, seen))
+        spots, pattern, normal = self.spots(hits, depth)
         facing = -dot(seen, normal)
-        spots, pattern = self.spots(hits, facing)
+        spots.coarse = spots.fine / np.maximum(facing, 0.05)
         decorate(spots, pattern, look, self.scene.street)
-        out = spots.albedo * self.arriving(hits, normal, facing)
+        out = spots.albedo * self.arriving(points, depth, normal, facing)
         if look.mirror > 0:
             glossy = np.flatnonzero(spots.gloss > 0.02)
-            bounce = seen[glossy] + 2 * facing[glossy, None] * normal[glossy]
-            bounce[:, 2] = np.abs(bounce[:, 2])
+            bounce = seen.take(glossy, 1, mode="clip") + 2 * facing[glossy] * normal.take(glossy, 1, mode="clip")
+            bounce[2] = np.abs(bounce[2])
             share = look.mirror * spots.gloss[glossy] * (0.35 + 0.65 * (1 - facing[glossy]) ** 3)
-            out[glossy] += share[:, None] * (0.8 * self.sky(bounce) - out[glossy])
+            part = out.take(glossy, 1, mode="clip")
+            out[:, glossy] = part + share * (0.8 * self.sky(bounce) - part)
         if look.lamps > 0:
-            warm = np.where(spots.albedo.max(1, keepdims=True) < 0.15, LAMP_LIGHT * 0.12, spots.albedo)  # lit rooms
-            out += look.lamps * 0.5 * spots.glow[:, None] * warm
+            dark = spots.albedo.max(axis=0) < 0.15
+            warm = np.where(dark, LAMP_LIGHT[:, None] * np.float32(0.12), spots.albedo)  # lit rooms
+            out += np.float32(look.lamps * 0.5) * spots.glow * warm
         if moment.haze > 0:
-            clear = np.exp(-moment.haze * hits.depth.astype(np.float32))[:, None]
-            out = clear * out + (1 - clear) * np.array(look.horizon, np.float32)
-        colour[hits.where] = out
+            horizon = column(look.horizon)
+            out -= horizon
+            out *= np.exp(np.float32(-moment.haze) * depth)
+            out += horizon
+        colour[:, hits.where] = out
         return colour
 
     def sky(self, rays: Floats) -> Floats:
-        """The sky's colour in directions (N 3, world, any length), N 3 float32."""
+        """The sky's colour in directions (3 N, world, any length), 3 N float32."""
         look = self.look
-        unit = rays / np.sqrt(dot(rays, rays))[:, None]
-        up = np.clip(unit[:, 2:], 0, 1) ** 0.6
-        horizon, zenith = np.array(look.horizon, np.float32), np.array(look.zenith, np.float32)
+        unit = rays / np.sqrt(dot(rays, rays))
+        up = np.clip(unit[2], 0, 1) ** np.float32(0.6)
+        horizon, zenith = column(look.horizon), column(look.zenith)
         colour: Floats = horizon + up * (zenith - horizon)
         if look.clouds > 0:
-            over = np.maximum(unit[:, 2], 0.03) + 0.12  # the clouds' plane, curved down to the horizon
+            over = np.maximum(unit[2], 0.03) + np.float32(0.12)  # the clouds' plane, curved down to the horizon
             drift = self.moment.azimuth
-            cover = noise(unit[:, 0] / over + drift, unit[:, 1] / over, 0.025, np.full(len(unit), 0.2))
-            share = np.clip(0.9 * cover + 2 * look.clouds - 0.5, 0, 1)[:, None]
-            colour += share * (1.05 * horizon - colour)
+            cover = noise(unit[0] / over + drift, unit[1] / over, 0.025, np.float32(0.2))
+            share = np.clip(np.float32(0.9) * cover + np.float32(2 * look.clouds - 0.5), 0, 1)
+            colour += share * (np.float32(1.05) * horizon - colour)
         if look.shadows > 0:
-            toward = np.clip(unit @ self.moment.sunward.astype(np.float32), 0, 1)
-            colour += (0.35 * self.moment.sun * toward**24)[:, None] * np.array(look.sun_colour, np.float32)
+            toward = np.clip(self.moment.sunward.astype(np.float32) @ unit, 0, 1)
+            eighth = (toward * toward * toward) ** 2
+            eighth *= toward * toward
+            colour += np.float32(0.35 * self.moment.sun) * eighth * eighth * eighth * column(look.sun_colour)
         return colour
 
-    @cached_property
-    def base(self) -> Floats:
-        """Each triangle's colour before any pattern, F 3."""
-        slot = SLOT[self.scene.material]
-        return np.where(slot[:, None] < 0, FIXED[self.scene.material], self.scene.paints[self.scene.owner, slot])
+    def spots(self, hits: Hits, depth: Floats) -> tuple[Spots, Ints, Floats]:
+        """The hit points with their paints, before any pattern and without `coarse`; their patterns; their normals."""
+        scene, chosen = self.scene, hits.tracer.chosen
+        material, owner = scene.material[chosen], scene.owner[chosen]
+        slot = SLOT[material]
+        base = np.where(slot[:, None] < 0, FIXED[material], scene.paints[owner, slot])
+        first, second, third = scene.flat(chosen)
+        normal = self.view.rotation @ hits.tracer.planes[0]
+        table = np.concatenate([
+            first, second - first, third - first, base.T, scene.paints[owner, 1].T, normal,
+            [scene.key[owner], GLOSS[material], GLOW[material]],
+        ]).astype(np.float32)  # fmt: skip
+        rows = table.take(hits.piece, 1, mode="clip")
+        flat = rows[:2] + hits.weights[0] * rows[2:4] + hits.weights[1] * rows[4:6]
+        fine = depth / np.float32(self.view.focal)
+        key, gloss, glow = rows[15:]
+        spots = Spots(flat[0], flat[1], fine, fine, key, rows[9:12], rows[6:9], gloss, glow)
+        return spots, PATTERN[material][hits.piece], rows[12:15]
 
-    def spots(self, hits: Hits, facing: Floats) -> tuple[Spots, Ints]:
-        """The hit points with their paints, before any pattern; and their patterns."""
-        scene = self.scene
-        material, owner = scene.material[hits.triangle], scene.owner[hits.triangle]
-        u, v = np.ascontiguousarray(hits.flat.T)
-        fine = (hits.depth / self.view.focal).astype(np.float32)
-        spots = Spots(
-            u=u,
-            v=v,
-            fine=fine,
-            coarse=fine / np.maximum(facing, 0.05),
-            key=scene.key[owner],
-            trim=scene.paints[owner, 1],
-            albedo=self.base[hits.triangle],
-            gloss=GLOSS[material],
-            glow=GLOW[material],
-        )
-        return spots, PATTERN[material]
-
-    def arriving(self, hits: Hits, normal: Floats, facing: Floats) -> Floats:
-        """Light that arrives at M points: the sun's, the sky's, the lamps'; M 3."""
+    def arriving(self, points: Floats, depth: Floats, normal: Floats, facing: Floats) -> Floats:
+        """Light that arrives at points (3 M): the sun's, the sky's, the lamps'; 3 M."""
         look, moment = self.look, self.moment
-        zenith = np.array(look.zenith, np.float32)
-        light: Floats = (moment.ambient * (0.72 + 0.28 * normal[:, 2]))[:, None] * (0.5 + 0.5 * zenith / zenith.max())
+        zenith = column(look.zenith)
+        above = np.float32(0.72 * moment.ambient) + np.float32(0.28 * moment.ambient) * normal[2]
+        light: Floats = above * (np.float32(0.5) + np.float32(0.5) * zenith / zenith.max())
         if moment.sun > 0:
-            direct = moment.sun * np.clip(normal @ moment.sunward.astype(np.float32), 0, 1)
+            direct = np.float32(moment.sun) * np.clip(moment.sunward.astype(np.float32) @ normal, 0, 1)
             if look.shadows > 0:
-                sunny = np.flatnonzero((direct > 0.02) & (hits.depth < 70))
-                off = (0.01 + 0.002 * hits.depth[sunny])[:, None]  # clear of the surface itself
-                dark = self.casters.occluded(hits.point[sunny] + off * hits.normal[sunny], moment.sunward)
-                direct[sunny[dark]] *= 1 - look.shadows
-            light += direct[:, None] * np.array(look.sun_colour, np.float32)
+                sunny = np.flatnonzero((direct > 0.02) & (depth < 70))
+                off = np.float32(0.01) + np.float32(0.002) * depth[sunny]  # clear of the surface itself
+                starts = points.take(sunny, 1, mode="clip") + off * normal.take(sunny, 1, mode="clip")
+                dark = self.casters.occluded(np.ascontiguousarray(starts.T), moment.sunward)
+                direct[sunny[dark]] *= np.float32(1 - look.shadows)
+            light += direct * column(look.sun_colour)
         if look.lamps > 0:
-            light += look.lamps * self.artificial(hits.point.astype(np.float32), normal, facing)
+            light += np.float32(look.lamps) * self.artificial(points, normal, facing)
         return light
 
     def artificial(self, points: Floats, normal: Floats, facing: Floats) -> Floats:
-        """Light of the nearest street lamps and of our own head lights, M 3."""
-        light = np.zeros(points.shape, np.float32)
+        """Light of the nearest street lamps and of our own head lights, 3 M."""
+        warm = np.zeros(points.shape[1], np.float32)
         for lamp in self.scene.lamps[:8].astype(np.float32):
-            toward = lamp - points
-            square = dot(toward, toward) + 1.0
-            light += (14.0 * np.clip(dot(toward, normal), 0, None) * square**-1.5)[:, None] * LAMP_LIGHT
-        right, down, ahead = self.view.own(points).T
+            toward = lamp[:, None] - points
+            square = dot(toward, toward) + np.float32(1.0)
+            warm += np.maximum(dot(toward, normal), 0) / (square * np.sqrt(square))
+        right, down, ahead = self.view.rotation.T.astype(np.float32) @ (points - column(self.view.position))
         ahead = np.maximum(ahead, 1.0)
         # Dipped beams: little light above the horizon.
         beam = np.exp(-((right / ahead / 0.55) ** 2)) * np.clip(0.37 + 6 * down / ahead, 0.05, 1)
-        light += (60.0 * beam * np.sqrt(np.clip(facing, 0, 1)) / (ahead**2 + 30))[:, None] * HEAD_LIGHT
+        cold = 60.0 * beam * np.sqrt(np.clip(facing, 0, 1)) / (ahead**2 + 30)
+        light: Floats = np.float32(14.0) * warm * LAMP_LIGHT[:, None] + cold * HEAD_LIGHT[:, None]
         return light

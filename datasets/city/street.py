@@ -80,9 +80,11 @@ class Street:
 
 def ribbon(arc: Floats, left: tuple[float, float], right: tuple[float, float]) -> Floats:
     """Quadrilaterals between two lines along the street, each given as (t, h)."""
-    a = np.stack([arc, np.full(len(arc), left[0]), np.full(len(arc), left[1])], axis=1)
-    b = np.stack([arc, np.full(len(arc), right[0]), np.full(len(arc), right[1])], axis=1)
-    return np.stack([a[:-1], b[:-1], b[1:], a[1:]], axis=1)
+    quads = np.empty((len(arc) - 1, 4, 3))
+    quads[:, :2, 0], quads[:, 2:, 0] = arc[:-1, None], arc[1:, None]
+    quads[:, 0, 1:] = quads[:, 3, 1:] = left
+    quads[:, 1, 1:] = quads[:, 2, 1:] = right
+    return quads
 
 
 def kerbed(arc: Floats, side: int, inner: float, outer: float, paints: tuple[Colour, ...]) -> Surface:

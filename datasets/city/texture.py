@@ -24,7 +24,7 @@ def noise_levels() -> Floats:
 NOISE = noise_levels().ravel()
 
 
-def noise(x: Floats, y: Floats, texel: float, footprint: Floats) -> Floats:
+def noise(x: Floats, y: Floats, texel: float, footprint: Floats | np.float32) -> Floats:
     """Noise about 0 with a deviation of about 1 at coordinates in metres, `texel` metres a texel of the tile."""
     level = sum((footprint > texel * 2.0**i).astype(np.int32) for i in range(1, LEVELS))
     i, j = np.floor(x / texel).astype(np.int32) & (TILE - 1), np.floor(y / texel).astype(np.int32) & (TILE - 1)
@@ -32,9 +32,15 @@ def noise(x: Floats, y: Floats, texel: float, footprint: Floats) -> Floats:
     return found
 
 
+def rest(x: Floats) -> Floats:
+    """What x has beyond its whole number; quicker than x % 1."""
+    beyond: Floats = x - np.floor(x)
+    return beyond
+
+
 def stripes(x: Floats, period: Floats | float, share: Floats | float, footprint: Floats) -> Floats:
     """Coverage in 0..1 of bars that fill the middle `share` of each period; soft over a pixel's footprint."""
-    from_middle = np.abs(x / period - np.floor(x / period) - 0.5)
+    from_middle = np.abs(rest(x / period) - 0.5)
     soft = np.maximum(footprint / period, 1e-3)
     sharp = np.clip((share / 2 - from_middle) / soft + 0.5, 0, 1)
     return np.where(soft > 0.5, share, sharp)

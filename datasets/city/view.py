@@ -42,16 +42,14 @@ class View:
         return (self.width - 1) / 2, (self.height - 1) / 2
 
     def rays(self, u: Floats, v: Floats) -> Floats:
-        """World directions (N 3) through pixels, one metre along the optical axis: a hit's t is planar depth."""
+        """World directions (N 3, float32) through pixels, one metre along the optical axis: t is planar depth."""
         cx, cy = self.centre
-        own = np.stack([(u - cx) / self.focal, (v - cy) / self.focal, np.ones_like(u)], axis=1)
-        world: Floats = own @ self.rotation.T
-        return world
-
-    def own(self, points: Floats) -> Floats:
-        """World points (.. 3) in the camera's axes, float32."""
-        relative: Floats = (points - self.position.astype(np.float32)) @ self.rotation.astype(np.float32)
-        return relative
+        across, down = ((u - cx) / self.focal).astype(np.float32), ((v - cy) / self.focal).astype(np.float32)
+        right, below, ahead = self.rotation.T.astype(np.float32)
+        rays = np.empty((len(u), 3), np.float32)
+        for axis in range(3):
+            rays[:, axis] = across * right[axis] + down * below[axis] + ahead[axis]
+        return rays
 
     @cached_property
     def pixels(self) -> tuple[Floats, Floats]:

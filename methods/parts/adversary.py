@@ -64,7 +64,9 @@ class Adversarial(Adaptation):
         """L_H, with the margin's running mean updated before it is used."""
         seen = across_ranks(on_source)
         momentum = self.config.margin_momentum
-        self.mean_energy.copy_(torch.where(self.mean_energy == 0, seen, momentum * self.mean_energy + (1 - momentum) * seen))
+        self.mean_energy.copy_(
+            torch.where(self.mean_energy == 0, seen, momentum * self.mean_energy + (1 - momentum) * seen)
+        )
         margin = self.config.margin * self.mean_energy
         # the hinge is decided by all ranks together; its gradient is that of their mean
         hinge = torch.where(across_ranks(on_target) < margin, margin - on_target, 0.0)

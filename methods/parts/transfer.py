@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from bench.problem import Problem
 from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
+from bench.tasks.contract import pooled
 from methods.parts.supervised import losses
 
 Maps = Mapping[str, Tensor]
@@ -42,16 +43,18 @@ def _up(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class TransferNet(nn.Module):
-    """H_i: a stem per input task, total stride 16, back to the grid; no skips and no image. Sides: multiples of 16."""
+    """H_i: a stem per input task, `halvings` of the grid, and back; no skips and no image."""
 
-    def __init__(self, inputs: Mapping[str, int], outputs: int, width: int) -> None:
+    def __init__(self, inputs: Mapping[str, int], outputs: int, width: int, halvings: int = 4) -> None:
         super().__init__()
         w = width
         self.stems = nn.ModuleDict({n: nn.Sequential(_conv(c, w, 1), _conv(w, 2 * w, 2)) for n, c in inputs.items()})
-        self.down = nn.Sequential(
-            _conv(2 * w * len(inputs), 4 * w, 2), _conv(4 * w, 8 * w, 2), _conv(8 * w, 8 * w, 1), _conv(8 * w, 16 * w, 2)
-        )
-        self.up = nn.Sequential(_up(16 * w, 8 * w), _up(8 * w, 8 * w), _up(8 * w, 4 * w), _up(4 * w, 2 * w))
+        *wider, last = [2 * w * len(inputs), 4 * w, 8 * w, 16 * w][:halvings]
+        inner = wider[-1] if halvings > 2 else 2 * w
+        down = [_conv(a, b, 2) for a, b in zip(wider, wider[1:], strict=False)]
+        self.down = nn.Sequential(*down, _conv(wider[-1], inner, 1), _conv(inner, last, 2))
+        widths = [last, *[8 * w, 8 * w, 4 * w, 2 * w][-halvings:]]
+        self.up = nn.Sequential(*(_up(a, b) for a, b in zip(widths, widths[1:], strict=False)))
         self.last = nn.Conv2d(2 * w, outputs, 1)
 
     def forward(self, others: Maps) -> Tensor:
@@ -60,14 +63,24 @@ class TransferNet(nn.Module):
         return raw
 
 
+def halvings_for(problem: Problem) -> int:
+    """As many as leave 96 cells of the grid (half the image's size), 2 to 4: the 4 of 256x512 images leave 128.
+
+    Fixed at 4, a 128x96 image would be squeezed through 3x4 cells, and what comes back knows no thin class.
+    """
+    cells = problem.height * problem.width / 4
+    return max(h for h in (2, 3, 4) if h == 2 or cells / 4**h >= 96)
+
+
 class TransferNets(nn.ModuleDict):
     """All H_i: canonical direct predictions -> raw transferred predictions."""
 
     def __init__(self, problem: Problem, width: int) -> None:
+        halvings = halvings_for(problem)
         channels = {name: task(name).channels(problem) for name in problem.tasks}
         super().__init__(
             {
-                name: TransferNet({n: c for n, c in channels.items() if n != name}, channels[name], width)
+                name: TransferNet({n: c for n, c in channels.items() if n != name}, channels[name], width, halvings)
                 for name in problem.tasks
             }
         )
@@ -90,7 +103,10 @@ def divergence(p: Tensor, q: Tensor) -> Tensor:
 
 
 def energies(yhat: Maps, ytil: Maps, problem: Problem) -> dict[str, Tensor]:
-    """e_i(yhat_i, ytil_i) of each task, from canonical forms, without labels; >= 0, and 0 iff they agree."""
+    """e_i(yhat_i, ytil_i) of each task, from canonical forms, without labels; >= 0, and 0 iff they agree.
+
+    Means over the pixels of all ranks.
+    """
     near, far = problem.depth_range
     seen = sky_free(yhat, problem)
     maps = {
@@ -103,7 +119,7 @@ def energies(yhat: Maps, ytil: Maps, problem: Problem) -> dict[str, Tensor]:
         pixels = maps[name](yhat[name], ytil[name])
         if name == "semseg" or seen is None:
             return pixels.mean()
-        return torch.where(seen, pixels, 0.0).sum() / seen.sum().clamp_min(1)
+        return pooled(torch.where(seen, pixels, 0.0), seen)
 
     return {name: mean(name) for name in yhat}
 

@@ -1,4 +1,4 @@
-"""The target encoder M_t beside the source encoder M_s: shared weights but the adapted part, own BatchNorm statistics."""
+"""The target encoder M_t beside the source encoder M_s: shared weights but the adapted part, own BatchNorm buffers."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Adaptation(Stage):
             return {
                 "source": "stored, of the source",
                 "target": "re-estimated on target training images, then stored",
-                "target batch": "re-estimated on target training images, then of each target batch (encoder's high part)",
+                "target batch": "re-estimated on target training images, then of each target batch (in the high part)",
             }[self.statistics]
 
     def __init__(self, config, problem, given):
@@ -81,7 +81,9 @@ class Adaptation(Stage):
         self.contour_decoder = given["contour"].build().decoder
         self.target_net = twin(base.net, own=[base.net.encoder.high])
         if config.statistics != "source":
-            for mine, estimated in zip(self.target_net.buffers(), given["statistics"].build().net.buffers(), strict=True):
+            for mine, estimated in zip(
+                self.target_net.buffers(), given["statistics"].build().net.buffers(), strict=True
+            ):
                 mine.copy_(estimated)
 
     @property
