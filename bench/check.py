@@ -1,4 +1,4 @@
-"""python -m bench.check METHOD [split=minicity]: is this plug-in fit for the board? The suites that every method passes.
+"""python -m bench.check METHOD [split=NAME]: is this plug-in fit for the board? The suites that every method passes.
 
 contract: builds, steps, predicts the right shapes and ranges, its scalars are 0-dim
 resume: killed with SIGKILL after every single step, it ends with the bits of a straight run
@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench import dist, engine, plan, plugins
+from bench import dist, plan, plugins
 from bench.config import ConfigError, Run, compose_run
-from bench.domains import Domains
+from bench.domains import Domains, free_splits
 from bench.engine import Feeds, Settings
 from bench.plan import Node
 from bench.predict import raw_outputs
@@ -48,8 +48,9 @@ class CheckFailed(AssertionError):
     """What a method does that it must not, in one line."""
 
 
-def tiny(method: str, store: Path, split: str = "minicity", seed: int = 0, words: Sequence[str] = ()) -> Run:
-    """The method's run on a few small images of a split, with few steps and the smallest network."""
+def tiny(method: str, store: Path, split: str = "", seed: int = 0, words: Sequence[str] = ()) -> Run:
+    """The method's run on a few small images of a split, one without data by default; few steps, small network."""
+    split = split or free_splits()[0]
     lines = [f"method={method}", f"split={split}", f"store={store}", f"seed={seed}", "network.width=4", *words]
     run = compose_run([*lines, f"split.budget={BUDGET}", f"split.batch={BATCH}", f"split.crop=[{SIZE[0]},{SIZE[1]}]"])
 
@@ -113,7 +114,7 @@ def _answer(pipe: Any, function: Callable[..., Any], arguments: tuple[Any, ...])
         pipe.send_bytes(pickle.dumps(("failed", f"{type(error).__name__}: {error}")))
 
 
-def contract(method: str, store: Path, split: str = "minicity") -> None:
+def contract(method: str, store: Path, split: str = "") -> None:
     """Raise CheckFailed unless the last stage's outputs are what the tasks expect."""
     run = tiny(method, store, split)
     learn(run)
@@ -124,7 +125,9 @@ def contract(method: str, store: Path, split: str = "minicity") -> None:
     outputs = raw_outputs(stage, images)
     expected = set(stage.problem.tasks)
     if set(outputs) != expected:
-        raise CheckFailed(f"{method}.predict returned {sorted(outputs)}, expected one raw output for {sorted(expected)}")
+        raise CheckFailed(
+            f"{method}.predict returned {sorted(outputs)}, expected one raw output for {sorted(expected)}"
+        )
     for name, raw in outputs.items():
         channels = task(name).channels(stage.problem)
         if raw.ndim != 4 or raw.shape[:2] != (2, channels):
@@ -137,7 +140,7 @@ def contract(method: str, store: Path, split: str = "minicity") -> None:
         raise CheckFailed(f"{method}.predict: the same images twice gave different outputs")
 
 
-def resume(method: str, folder: Path, split: str = "minicity") -> int:
+def resume(method: str, folder: Path, split: str = "") -> int:
     """Raise CheckFailed unless a run killed after every step ends like a straight one; the number of kills."""
     straight = apart(learn, tiny(method, folder / "straight", split))
     lives = 0
@@ -161,7 +164,7 @@ def _one_step_a_life(run: Run) -> Weights:
     return learn(run)
 
 
-def firewall(method: str, folder: Path, split: str = "minicity") -> None:
+def firewall(method: str, folder: Path, split: str = "") -> None:
     """Raise CheckFailed if the target's or the test's labels have any influence on what is learnt."""
     run = tiny(method, folder / "as they are", split)
     if run.config.oracle or run.config.target_labels:
@@ -202,7 +205,7 @@ def _nothing(read: Callable[..., Any], hidden: set[str]) -> Callable[..., Any]:
     return refusing
 
 
-def ranks(method: str, folder: Path, split: str = "minicity") -> float:
+def ranks(method: str, folder: Path, split: str = "") -> float:
     """Raise CheckFailed unless two processes learn what one does, up to rounding.
 
     How far rounding leads is measured, not guessed (Adam turns the sign of a gradient's last bit into a whole step):
@@ -238,7 +241,7 @@ def ranks(method: str, folder: Path, split: str = "minicity") -> float:
         worst = max(worst, gap / rounding)
         if gap > ROUNDING * rounding:
             raise CheckFailed(
-                f"{method}: stage {key[:8]} on two ranks ends {gap:.2g} of the way from one; rounding explains {rounding:.2g}"
+                f"{method}: stage {key[:8]} on two ranks ends {gap:.2g} of the way off; rounding explains {rounding:.2g}"
             )
     return worst
 
@@ -300,7 +303,7 @@ def _rank(run: Run, rank: int, port: int) -> None:
     dist.leave()
 
 
-def keys(method: str, folder: Path, split: str = "minicity") -> None:
+def keys(method: str, folder: Path, split: str = "") -> None:
     """Raise CheckFailed unless keys follow the seed, the budget, the data and the needs, and nothing else."""
     key = apart(_key, tiny(method, folder, split))
     if apart(_key, tiny(method, folder / "elsewhere", split)) != key:
@@ -336,9 +339,9 @@ def main(words: Sequence[str]) -> int:
     """0 if the method passes every suite, 1 if not, 2 if there is no such method."""
     names = [w for w in words if "=" not in w]
     if len(names) != 1:
-        print("usage: python -m bench.check METHOD [split=minicity]", file=sys.stderr)
+        print("usage: python -m bench.check METHOD [split=NAME]", file=sys.stderr)
         return 2
-    split = dict(w.split("=", 1) for w in words if "=" in w).get("split", "minicity")
+    split = dict(w.split("=", 1) for w in words if "=" in w).get("split", "")
     failed = False
     for title, suite in SUITES.items():
         with tempfile.TemporaryDirectory() as folder:

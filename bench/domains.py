@@ -14,7 +14,7 @@ from PIL import Image
 
 from bench import plugins
 from bench.data.labels import LabelSpace
-from bench.data.pack import Item, Pack, build
+from bench.data.pack import LAYOUT, Item, Pack, build
 from bench.fingerprint import fingerprint
 from bench.log import Meter
 from bench.plain import canonical
@@ -53,8 +53,7 @@ class Domains:
                     break
                 problems += [] if domain is split.target else _absent(name, first)
         if problems:
-            free = [n for n, s in plugins.splits().items() if not _needs_data(s)]
-            without = f"\nwithout any data: {' or '.join(f'split={n}' for n in free)}"
+            without = f"\nwithout any data: {' or '.join(f'split={n}' for n in free_splits())}"
             raise MissingData(f"split {split.name} cannot run:\n  " + "\n  ".join(problems) + without)
 
     def space(self) -> LabelSpace:
@@ -108,6 +107,7 @@ class Domains:
         items = self.index(domain) if items is None else items
         label_map = self._label_map(module) if "semseg" in fields else None
         made_of = {
+            "layout": LAYOUT,
             "dataset": domain.dataset,
             "code": fingerprint(module.__name__),
             "size": list(domain.size),
@@ -120,7 +120,9 @@ class Domains:
         folder = self.store / "packs" / f"{domain.dataset}-{domain.part}-{what}-{key}"
         if not (folder / "index.json").exists():
             with Meter(f"pack {domain.dataset} {domain.part}", len(items), show=self.show) as meter:
-                build(folder, module, items, fields, domain.size, label_map, self.workers, lambda done, _: meter.at(done))
+                build(
+                    folder, module, items, fields, domain.size, label_map, self.workers, lambda done, _: meter.at(done)
+                )
         return Pack(folder, fields)
 
     def _label_map(self, module: Any) -> NDArray[np.uint8] | None:
@@ -133,7 +135,9 @@ class Domains:
 
 def _absent(name: str, item: Item) -> list[str]:
     """What an item that will be labelled or scored lacks: said before the training, not after it."""
-    return [f"{name}: {what} of {item.stem} is missing: no {path}" for what, path in item.files.items() if not path.exists()]
+    return [
+        f"{name}: {what} of {item.stem} is missing: no {path}" for what, path in item.files.items() if not path.exists()
+    ]
 
 
 def _stamps(item: Item, fields: tuple[str, ...]) -> list[object]:
@@ -159,6 +163,11 @@ def _by_dataset(domains: list[Domain]) -> dict[str, list[Domain]]:
     for domain in domains:
         grouped.setdefault(domain.dataset, []).append(domain)
     return grouped
+
+
+def free_splits() -> list[str]:
+    """The names of the splits that need no data from outside."""
+    return [name for name, split in plugins.splits().items() if not _needs_data(split)]
 
 
 def _needs_data(split: Split) -> bool:

@@ -15,7 +15,7 @@ VOID = 255  # the label of pixels without a class, in every label map of the sui
 class NetworkConfig(Protocol):
     """A network's typed settings; `build` makes the multi-task network (bench.nets.multitask.MultiTask)."""
 
-    width: int  # channels of the stem: auxiliary networks scale with it
+    auxiliary_width: int  # first channels of a method's own small networks (transfer nets, critics)
     lr: float  # base learning rate; methods that name none use it, or a stated multiple
 
     def build(self, problem: Problem, tasks: tuple[str, ...]) -> Any: ...

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from bench import dist, engine, plan, plugins, report
-from bench.checkpoint import StoreError
 from bench.config import ConfigError, Run, compose_run, help_text, sweep
 from bench.data.stream import Stream, attachments
 from bench.domains import Domains, MissingData
@@ -42,24 +41,20 @@ def main(words: Sequence[str]) -> int:
     try:
         lines = list(sweep(words)) if multirun else [tuple(words)]
         runs = [compose_run(line) for line in lines]  # all of them first: a typo costs nothing
-        codes = [launch(run, beside=len(runs) > 1) for run in runs]
-    except (ConfigError, plugins.Unknown, MissingData) as error:
+        codes = [launch(run) for run in runs]
+    except (ConfigError, plugins.Unknown) as error:
         return fail(error, 2)
     return max(codes)
 
 
-def launch(run: Run, beside: bool = False) -> int:
+def launch(run: Run) -> int:
     """One run from plan to record; in a sweep, a run that fails stops nobody else."""
     try:
         execute(run)
-    except (NotFinite, StoreError, subprocess.CalledProcessError) as error:
+    except (ValueError, MissingData) as error:
+        return fail(error, 2)
+    except (NotFinite, OSError, RuntimeError, subprocess.CalledProcessError) as error:
         return fail(error, 1)
-    except ValueError as error:
-        return fail(error, 2)
-    except MissingData as error:
-        if not beside:
-            raise
-        return fail(error, 2)
     finally:
         dist.leave()
     return 0

@@ -28,7 +28,7 @@ def problem(**changes) -> Problem:
     settings = {
         "split": "shapes", "tasks": ("semseg", "depth", "normals"), "classes": CLASSES,
         "height": HEIGHT, "width": WIDTH, "depth_range": (NEAR, FAR),
-        "budget": 100, "batch": 2, "seed": 0, "network": Small(width=4),
+        "budget": 100, "batch": 2, "seed": 0, "network": Small(width=4, auxiliary_width=4),
     }  # fmt: skip
     return Problem(**settings | changes)
 
@@ -55,11 +55,12 @@ def scene(r: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def paint(classes: np.ndarray, r: np.random.Generator, shifted: bool) -> np.ndarray:
-    """H W 3 in [0, 1]. The shift: the blue light of dusk, and coarse instead of fine texture."""
+    """H W 3 in [0, 1]. The shift: the blue light of dusk, deep or not, and coarse instead of fine texture."""
     grain = 4 if shifted else 1
     noise = r.normal(0, 0.06, (HEIGHT // grain, WIDTH // grain, 1)).repeat(grain, 0).repeat(grain, 1)
     image = COLOURS[classes] + r.normal(0, 0.05, (len(CLASSES), 3))[classes] + noise
-    return np.clip(image * (0.3, 0.6, 1.0) if shifted else image, 0, 1)
+    light = 1 - r.uniform(0.3, 1) * np.array((0.7, 0.4, 0.0)) if shifted else 1.0
+    return np.clip(image * light, 0, 1)
 
 
 def render(count: int, seed: int, shifted: bool) -> Labelled:

@@ -62,7 +62,7 @@ def test_the_same_settings_have_the_same_key_whatever_the_methods_name():
         {"problem": shapes.problem(depth_range=(2.0, 41.0))},
         {"problem": shapes.problem(class_frequencies=(0.5, 0.3, 0.1, 0.1))},
         {"problem": shapes.problem(network=Small(width=8))},
-        {"problem": shapes.problem(network=ResNet50(width=4, weights="none"))},
+        {"problem": shapes.problem(network=ResNet50(auxiliary_width=4, weights="none"))},
         {"data": DATA | {"source": "other"}},
         {"data": DATA | {"target": "other"}},
         {"precision": "bf16"},
@@ -163,7 +163,7 @@ def test_an_ablation_of_the_last_stage_trains_nothing_before_it_anew():
 
 
 def test_a_base_that_differs_changes_everything_after_it():
-    one, other = keys(umadapt), keys(umadapt, base=Base.Config(alpha=1.0))
+    one, other = keys(umadapt), keys(umadapt, base=Base.Config(alpha=2.0))
     assert {name for name in one if one[name] != other[name]} == {"base", "contour", "statistics", "last"}
 
 

@@ -42,7 +42,7 @@ def target():
 
 @pytest.mark.parametrize(("energy_target", "slope"), [(0.1, -1.0), (0.59, -1.0), (0.61, 0.0), (5.0, 0.0)])
 def test_u06_the_critic_lowers_the_source_energy_and_raises_the_targets_up_to_the_margin(given, energy_target, slope):
-    stage = Adversarial(Adversarial.Config(beta=0.7), PROBLEM, given)
+    stage = Adversarial(Adversarial.Config(beta=0.7, anchor=0.0), PROBLEM, given)
     on_source, on_target, supervised = (torch.tensor(v, requires_grad=True) for v in (0.3, energy_target, 1.0))
     loss = stage.critic_loss(on_source, on_target, supervised)  # the first margin: 2 x 0.3
     assert loss.item() == pytest.approx(0.3 + max(0.0, 0.6 - energy_target) + 0.7)
@@ -52,7 +52,7 @@ def test_u06_the_critic_lowers_the_source_energy_and_raises_the_targets_up_to_th
 
 
 def test_u06_the_encoders_gradient_flows_through_the_direct_and_the_transferred_predictions(given, source, target):
-    stage = Adversarial(Adversarial.Config(lam=0.0), PROBLEM, given)
+    stage = Adversarial(Adversarial.Config(lam=0.0, anchor=0.0), PROBLEM, given)
     whole = torch.autograd.grad(
         caught(stage.encoder_optim, lambda: stage.encoder_step(source, target)), stage.high.parameters()
     )
@@ -109,7 +109,7 @@ def test_u08_the_contour_stage_learns_the_same_whatever_the_labels(given, source
 
 
 def test_u08_the_contour_is_read_off_the_clean_image(given, target):
-    stage = Adversarial(Adversarial.Config(), PROBLEM, given)
+    stage = Adversarial(Adversarial.Config(anchor=0.0), PROBLEM, given)
     features, _ = stage.on_target(target.image)
     dark = dataclasses.replace(target, image=target.image * 0.1)
     assert torch.equal(stage.contour_term(features, target), stage.contour_term(features, dark))
@@ -124,7 +124,8 @@ def test_u08_the_contour_loss_is_nothing_where_the_contour_is_predicted(target):
 @pytest.mark.parametrize("method", [umadapt.Method, umadapt_self.Method])
 @pytest.mark.parametrize("lam", [0.0, 10.0])
 def test_u08_lambda_weighs_the_contour_terms_way_into_the_high_part(given, source, target, method, lam):
-    stage = method(method.Config(lam=lam), PROBLEM, given)
+    without = {"anchor": 0.0} if method is Adversarial else {}
+    stage = method(method.Config(lam=lam, **without), PROBLEM, given)
     features, _ = stage.on_target(target.image)
     contour = stage.contour_term(features, target)
     assert gradient(contour, stage.high.parameters()) > 0

@@ -167,8 +167,10 @@ def test_u06_critic_steps_raise_the_targets_energy_over_the_sources(given, steps
     for t in range(steps):
         stage.critic_step(source(t), target(t))
     after = measured(stage)
-    assert (after[1] - after[0] > before[1] - before[0]) == (not swapped)
     assert (after[0] < before[0]) == (not swapped)
+    # swapped, both energies grow without bound, and with them their difference: there the ratio tells
+    assert swapped or after[1] - after[0] > before[1] - before[0]
+    assert (after[1] / after[0] > before[1] / before[0]) == (not swapped)
 
 
 @pytest.mark.parametrize(("steps", "swapped"), [(50, False), (20, True)])
@@ -225,7 +227,7 @@ def test_u10_turns_alternate_and_each_moves_its_own_parts(given):
     turn.clear()
     changed = moved(stage, lambda: turn.update(stage.step(1, source(1), target(1), lent(1))))
     assert changed == parameters(stage, *shared) | {"adapted.mean_energy"}
-    assert turn.keys() == {"energy_source", "energy_target", "critic_supervised", "energy", "contour"}
+    assert turn.keys() == {"energy_source", "energy_target", "critic_supervised", "energy", "contour", "anchor"}
     still = ("adapted.source_net.encoder.low.", "adapted.source_net.encoder.high.", "adapted.contour_decoder.")
     assert all(torch.equal(v, before[n]) for n, v in stage.state_dict().items() if n.startswith(still))
 

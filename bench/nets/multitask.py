@@ -33,6 +33,7 @@ class Small:
     """0.8 M parameters at width 16: for the embedded world and for tests on a CPU."""
 
     width: int = 16
+    auxiliary_width: int = 8
     lr: float = 2e-3  # the base learning rate of training it from scratch
 
     def build(self, problem: Problem, tasks: tuple[str, ...]) -> MultiTask:
@@ -49,7 +50,7 @@ class Small:
 class ResNet50:
     """ImageNet ResNet-50 with FCRN up-projection decoders (about 40 M parameters a task)."""
 
-    width: int = 64  # of the stem; what auxiliary networks scale with
+    auxiliary_width: int = 64
     weights: str = "imagenet"  # a local file of torchvision's resnet50, or "none" to start from scratch, knowingly
     decoder_kernel: int = 5
     lr: float = 1e-4

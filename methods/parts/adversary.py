@@ -29,7 +29,7 @@ class Adversarial(Adaptation):
         beta: float = 1.0  # keeps H a transfer function
         margin: float = 2.0  # times the running mean of E(x_s)
         margin_momentum: float = 0.99
-        anchor: float = 0.0  # source supervision through M_t's weights in the encoder step; 0: none
+        anchor: float = 1.0  # source supervision through M_t's weights in the encoder step; 0: none, as published
 
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)

@@ -30,7 +30,7 @@ def sobel_contour(image: Tensor) -> Tensor:
     with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
         weights = image.new_tensor((0.299, 0.587, 0.114)).view(3, 1, 1)
         luma = (image * weights).sum(1, keepdim=True)
-        edges = sum(_edges(_blur(luma, sigma)) for sigma in SCALES) / len(SCALES)
+        edges = torch.stack([_edges(_blur(luma, sigma)) for sigma in SCALES]).mean(0)
         return F.avg_pool2d(edges, 2)
 
 
@@ -90,7 +90,9 @@ class Contour(Stage):
 
         def check(self, problem):
             if self.contour != "sobel":
-                raise ValueError(f'no contour target "{self.contour}"; known: sobel (HED weights may not be distributed)')
+                raise ValueError(
+                    f'no contour target "{self.contour}"; known: sobel (HED weights may not be distributed)'
+                )
 
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)

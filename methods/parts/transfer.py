@@ -127,7 +127,11 @@ def energies(yhat: Maps, ytil: Maps, problem: Problem) -> dict[str, Tensor]:
 def supervised_terms(raw: Maps, transfer: TransferNets, labels: Maps, problem: Problem) -> tuple[Maps, Maps]:
     """The losses of the direct and of the transferred predictions, for the tasks that are labelled."""
     through = transfer(canonical(raw, problem))
-    return tuple(losses({n: maps[n] for n in maps if n in labels}, labels, problem) for maps in (raw, through))
+
+    def known(maps: Maps) -> Maps:
+        return losses({name: maps[name] for name in maps if name in labels}, labels, problem)
+
+    return known(raw), known(through)
 
 
 class Base(Stage):
@@ -141,8 +145,8 @@ class Base(Stage):
     class Config(Stage.Config):
         reads = ("source",)
         share: float = 1.0
-        alpha: float = 10.0
-        transfer_width: int | None = None  # of H_i's first layer; None: the network's stem
+        alpha: float = 1.0  # Differs: 10 in the unofficial re-implementation; 1 by source validation (docs/results)
+        transfer_width: int | None = None  # of H_i's first layer; None: the network's auxiliary width
         lr: float | None = None  # None: the network's
         power: float = 0.9
 
@@ -157,7 +161,7 @@ class Base(Stage):
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
         self.net = problem.network.build(problem, problem.tasks)
-        self.transfer = TransferNets(problem, config.transfer_width or problem.network.width)
+        self.transfer = TransferNets(problem, config.transfer_width or problem.network.auxiliary_width)
         self.optim = Optim(
             self.parameters(),
             config.steps(problem),

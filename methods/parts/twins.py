@@ -51,7 +51,7 @@ class Adaptation(Stage):
     class Config(Stage.Config):
         base: Base.Config = field(default_factory=Base.Config)
         contour: Contour.Config = field(default_factory=Contour.Config)
-        share: float = 0.5
+        share: float = 0.2
         lam: float = 10.0  # weight of the contour term
         statistics: str = "target"  # of M_t's BatchNorm: the source's, the target's re-estimated, or "target batch"
         lr: float | None = None  # of M_t; None: a tenth of the network's
