@@ -241,7 +241,7 @@ def ranks(method: str, folder: Path, split: str = "") -> float:
         worst = max(worst, gap / rounding)
         if gap > ROUNDING * rounding:
             raise CheckFailed(
-                f"{method}: stage {key[:8]} on two ranks ends {gap:.2g} of the way off; rounding explains {rounding:.2g}"
+                f"{method}: stage {key[:8]} on two ranks ends {gap:.2g} of the way off; rounding gives {rounding:.2g}"
             )
     return worst
 

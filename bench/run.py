@@ -179,10 +179,10 @@ def open_feeds(node: Node, store: Store, domains: Domains, device: torch.device,
     config, problem, split = node.config, node.problem, domains.split
     streams: dict[str, Stream] = {}
     for role in plan.roles(config):
-        labelled = role != "target"
+        tasks = {"target": (), "lent": domains.target_tasks()}.get(role, problem.tasks)
         streams["source" if role == "labelled target" else role] = Stream(
             domains.role(role, config.target_labels),
-            tasks=problem.tasks if labelled else (),
+            tasks=tasks,
             crop=split.crop,
             augment=split.augment,
             seed=problem.seed,

@@ -59,7 +59,7 @@ def paint(classes: np.ndarray, r: np.random.Generator, shifted: bool) -> np.ndar
     grain = 4 if shifted else 1
     noise = r.normal(0, 0.06, (HEIGHT // grain, WIDTH // grain, 1)).repeat(grain, 0).repeat(grain, 1)
     image = COLOURS[classes] + r.normal(0, 0.05, (len(CLASSES), 3))[classes] + noise
-    light = 1 - r.uniform(0.3, 1) * np.array((0.7, 0.4, 0.0)) if shifted else 1.0
+    light = 1 - r.uniform(0.5, 1) * np.array((0.7, 0.4, 0.0)) if shifted else 1.0
     return np.clip(image * light, 0, 1)
 
 

@@ -52,6 +52,21 @@ def test_a_parameter_that_the_loss_does_not_reach_stays_as_it_is():
     assert (reached.item() < 1.0, apart.item()) == (True, 5.0)
 
 
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+def test_a_gradient_that_lies_otherwise_in_memory_updates_the_elements_it_belongs_to(kind):
+    slopes = torch.randn(4, 3, 2, 2)
+    ends = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        weight = nn.Parameter(torch.ones(4, 3, 2, 2).contiguous(memory_format=layout))
+        optim = Optim([weight], 10, lr=0.1, kind=kind)
+        for _ in range(3):
+            optim.minimise((weight * slopes).sum() + 0 * weight.square().sum())
+            optim.apply([slopes.clone()])
+        ends.append(weight.detach())
+    assert torch.equal(*ends)
+    assert torch.equal((1 - ends[0]).sign(), slopes.sign())
+
+
 def test_two_optimisers_may_ask_one_loss_if_it_is_kept():
     a, b = line(1.0), line(2.0)
     loss = (a * b).square().sum()
