@@ -19,7 +19,7 @@ import pytest
 
 from bench.data.geometry import Camera, normals_from_depth, resize_image, resize_nearest
 from bench.data.labels import LabelSpace, table
-from bench.data.pack import Item, Pack, build
+from bench.data.pack import Item, Pack, _Job, build
 
 ROOT = Path(__file__).parents[1]
 SIZE, SMALL = (48, 32), (24, 16)
@@ -377,3 +377,13 @@ def test_packing_processes_do_without_torch():
     program = "import sys, bench.data.pack; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "False\n"
+
+
+def test_a_sky_at_a_constant_far_depth_gets_no_normals(tmp_path):
+    depth = np.full((32, 64), 655.35, np.float32)
+    depth[16:] = 10.0
+    fields = {"image": np.zeros((32, 64, 3), np.uint8), "depth": depth, "camera": Camera(50.0, 50.0, 31.5, 15.5)}
+    job = _Job(lambda item, what, size: fields, ("image", "normals"), True, (64, 32), None, tmp_path)
+    normals = job.prepare(Item("one"))[0]["normals"]
+    assert not normals[:14].any()
+    assert np.allclose(normals[19:30, 5:-5], (0, 0, -1), atol=1e-3)

@@ -31,6 +31,7 @@ FORMATS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {  # field: type,
     "depth": (np.float32, ()),  # planar z in metres, invalid 0
     "normals": (np.float16, (3,)),  # unit vectors in the camera's frame, invalid 0
 }
+BACKDROP = 300.0  # metres: what a renderer puts farther away is its sky, a constant that is no wall
 LAYOUT = 2  # of a pack's folder; raised when it changes, so that an older pack is not misread
 BROKEN = (OSError, ValueError, LookupError, EOFError, SyntaxError, struct.error, zlib.error)  # what bad files raise
 
@@ -110,7 +111,8 @@ class _Job:
         if self.derived:
             if camera is None:
                 raise ValueError(_named(item, what, "has no camera; without one there are no normals from depth"))
-            arrays["normals"] = normals_from_depth(arrays["depth"], camera)
+            near = np.where(arrays["depth"] < BACKDROP, arrays["depth"], 0)
+            arrays["normals"] = normals_from_depth(near, camera)
         return {name: np.ascontiguousarray(arrays[name], FORMATS[name][0]) for name in self.fields}, camera
 
 
