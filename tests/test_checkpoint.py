@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -140,27 +141,32 @@ def saved(tmp_path):
     return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
-@pytest.fixture
-def full_disk(saved, monkeypatch, request):
-    """From here on the disk is full: seen while a file is written, or when it is flushed."""
-    if request.param == "flush":
+@contextlib.contextmanager
+def full_when_flushed(monkeypatch):
+    def fsync(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-        def fsync(number):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", fsync)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
         yield
-        return
+
+
+@contextlib.contextmanager
+def full_when_written(monkeypatch):
+    """For the one call only: pytest's own output may go to a file, too."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.parametrize("full_disk", ["flush", "write"], indirect=True)
-def test_a_full_disk_is_one_line_and_the_old_checkpoints_stay(tmp_path, saved, full_disk):
-    with pytest.raises(StoreError) as failure:
-        checkpoint.save(tmp_path, trained(3), 3, 3.0)
+@pytest.mark.parametrize("full_disk", [full_when_flushed, full_when_written])
+def test_a_full_disk_is_one_line_and_the_old_checkpoints_stay(tmp_path, saved, full_disk, monkeypatch):
+    stage = trained(3)
+    with pytest.raises(StoreError) as failure, full_disk(monkeypatch):
+        checkpoint.save(tmp_path, stage, 3, 3.0)
     assert "\n" not in str(failure.value)
     assert str(failure.value).startswith(f"cannot write {tmp_path / 'state.pt'}: ")
     assert "free some space or choose another store=DIR" in str(failure.value)
