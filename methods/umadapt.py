@@ -9,7 +9,7 @@ released no code; what the abstract leaves open is our choice and said so where 
 4. adapt (parts/adversary.py, the last stage): on source the two predictions of each task agree; the critic lowers that
    disagreement on source and raises it on target up to a margin, the encoder lowers it on target.
 
-Ablations: `method.lam=0` without the contour term; `method.anchor=0` without source supervision in the encoder step, as published;
+Ablations: `method.lam=0` without the contour term; `method.anchor=0` without source supervision (as published);
 `method.statistics=source,target,'target batch'` the BatchNorm policies. Needs two tasks or more labelled on the source.
 
 Differs: hinge with a running margin, H trained in every step; source passes use the frozen M_s; HED -> Sobel contours;
