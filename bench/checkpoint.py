@@ -49,6 +49,8 @@ def state(stage: Stage) -> dict[str, Any]:
 
 def resume(folder: Path, stage: Stage) -> tuple[int, float]:
     """Load the newest good checkpoint into the stage; (steps done, seconds spent), (0, 0.0) if there is none."""
+    for left in folder.glob(".*.pt.*"):  # by a process killed while it wrote; the lease says it is gone
+        left.unlink(missing_ok=True)
     for name in ("state.pt", "state.before.pt"):
         path = folder / name
         if not path.exists():

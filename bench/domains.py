@@ -40,6 +40,7 @@ class Domains:
         """MissingData unless every data set of the split is there."""
         split = self.split
         problems = []
+        labelled = {id(d): split.tasks for d in split.source} | {id(split.target): (), id(split.test): split.scored}
         for name, domains in _by_dataset([*split.source, split.target, split.test]).items():
             module = plugins.dataset(name)
             if module.NEEDS_ROOT and name not in self.roots:
@@ -51,7 +52,7 @@ class Domains:
                 except (OSError, ValueError) as error:
                     problems.append(str(error))
                     break
-                problems += [] if domain is split.target else _absent(name, first)
+                problems += _absent(name, first, ("image", *labelled[id(domain)]))
         if problems:
             without = f"\nwithout any data: {' or '.join(f'split={n}' for n in free_splits())}"
             raise MissingData(f"split {split.name} cannot run:\n  " + "\n  ".join(problems) + without)
@@ -81,6 +82,8 @@ class Domains:
         items = self.index(self.split.target)
         order = sorted(items, key=lambda item: fold("lent", item.stem))
         chosen = {item.stem for item in order[: round(share * len(items))]}
+        if not chosen:
+            raise ValueError(f"target_labels {share:g} of {len(items)} images is no image at all")
         few = [item for item in items if item.stem in chosen]
         return [self.pack(self.split.target, ("image", *self.target_tasks()), few)]
 
@@ -133,21 +136,22 @@ class Domains:
         return table
 
 
-def _absent(name: str, item: Item) -> list[str]:
+def _absent(name: str, item: Item, fields: tuple[str, ...]) -> list[str]:
     """What an item that will be labelled or scored lacks: said before the training, not after it."""
-    return [
-        f"{name}: {what} of {item.stem} is missing: no {path}" for what, path in item.files.items() if not path.exists()
-    ]
+    files = _read_for(item, fields)
+    return [f"{name}: {what} of {item.stem} is missing: no {path}" for what, path in files.items() if not path.exists()]
 
 
 def _stamps(item: Item, fields: tuple[str, ...]) -> list[object]:
-    """Size and change time of the files that the fields are read from: a file that was exchanged makes another pack.
-    A label that is not among the fields is not even looked at."""
-    labels = {"semseg"} - set(fields) if set(fields) - {"image"} else set(item.files) - {"image"}
-    if not {"depth", "normals"} & set(fields):
-        labels |= set(item.files) - {"image", "semseg"}  # disparity, camera ...
-    files = {name: path for name, path in item.files.items() if name not in labels}
+    """Size and change time of the files that the fields are read from: a file that was exchanged makes another pack."""
+    files = _read_for(item, fields)
     return [[name, path.stat().st_size, path.stat().st_mtime_ns] for name, path in sorted(files.items())]
+
+
+def _read_for(item: Item, fields: tuple[str, ...]) -> dict[str, Path]:
+    """The files that the fields are read from. A label that is not among the fields is not even looked at."""
+    geometry = bool({"depth", "normals"} & set(fields))  # disparity, camera ...
+    return {what: path for what, path in item.files.items() if what in fields or (geometry and what != "semseg")}
 
 
 def _size(module: Any, item: Item, rendered: tuple[int, int]) -> tuple[int, int]:

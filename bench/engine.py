@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -22,6 +23,7 @@ from bench.rng import reseed
 from bench.stage import Stage
 
 REPORTS = 100  # lines a stage leaves in its log
+GLANCE = 10  # steps between two looks at the others' stop signals, where ranks have to agree
 
 
 class Feed(Protocol):
@@ -97,22 +99,27 @@ def train(
             if files:
                 scalars = files.write(batches[1].ids, scalars)
             pending.append((t, scalars))
-            if (t + 1) % every and t + 1 < steps:
+            done, last = t + 1, t + 1 == steps
+            asked = due = False
+            if not last and (dist.world() == 1 or done % GLANCE == 0):
+                asked = dist.any_rank(stop.is_set(), settings.device)
+                due = dist.any_rank(time.monotonic() - saved > settings.save_seconds, settings.device)
+            if not (asked or due or last or done % every == 0):
                 continue
-            means = settle(pending)  # also before a save: no checkpoint of a broken network
+            means = settle(pending)
             if log:
                 log.write(t, {**means, "seconds": round(spent + time.monotonic() - began, 3)})
-            meter.at(t + 1, means)
-            asked = dist.any_rank(stop.is_set(), settings.device)
-            due = dist.any_rank(time.monotonic() - saved > settings.save_seconds, settings.device)
-            if t + 1 < steps and (asked or due):
+            meter.at(done, means)
+            if last or asked or due:
+                refuse_broken(stage, t)
+            if asked or due:
                 if files:
                     files.flush()
                 if main:
-                    checkpoint.save(folder, stage, t + 1, spent + time.monotonic() - began)
+                    checkpoint.save(folder, stage, done, spent + time.monotonic() - began)
                 saved = time.monotonic()
                 dist.barrier()
-            if asked and t + 1 < steps:
+            if asked:
                 raise Stopped
     if files:
         files.flush()
@@ -142,6 +149,19 @@ def settle(pending: list[tuple[int, Mapping[str, Tensor]]]) -> dict[str, float]:
     return {name: sum(v) / len(v) for name, v in sums.items()}
 
 
+def refuse_broken(stage: Stage, t: int) -> None:
+    """No checkpoint and no product of a broken network: a gradient can overflow where every loss is finite.
+
+    NotFinite names the first tensor that is not finite.
+    """
+    floats = {name: v for name, v in stage.state_dict().items() if v.is_floating_point() and v.numel()}
+    if not floats:
+        return
+    broken = torch.stack([~v.isfinite().all() for v in floats.values()]).tolist()
+    for name in (name for name, bad in zip(floats, broken, strict=True) if bad):
+        raise NotFinite(f"step {t}: {name} is not finite; lower a learning rate, or clip, and run again: it continues")
+
+
 class Files:
     """What an in-order pass writes, one array a name: N .. H W, row = image id. Writing twice changes nothing."""
 
@@ -163,7 +183,8 @@ class Files:
         if name not in self._arrays:
             path = self.folder / f"{name}.npy"
             if dist.rank() == 0 and (self.fresh or not path.exists()):
-                np.lib.format.open_memmap(path, "w+", dtype, (self.num_images, *shape))
+                array = np.lib.format.open_memmap(path, "w+", dtype, (self.num_images, *shape))
+                _reserve(path, array.offset + array.nbytes)
             dist.barrier()
             self._arrays[name] = np.lib.format.open_memmap(path, "r+")
         return self._arrays[name]
@@ -171,6 +192,13 @@ class Files:
     def flush(self) -> None:
         for array in self._arrays.values():
             array.flush()
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Take the disk space now: a memory map that meets a full disk later kills the process without a word."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 @contextlib.contextmanager

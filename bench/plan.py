@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -38,6 +39,8 @@ def plan(name: str, config: Stage.Config, problem: Problem, data: Mapping[str, s
     ValueError, in one line, from a stage that cannot run on this problem.
     """
     config.check(problem)
+    if config.target_labels and "lent" not in inspect.signature(config.stage.step).parameters:
+        raise ValueError(f"{name} learns from no lent labels (its step takes no `lent` batch): target_labels must be 0")
     needs = {n: plan(n, c, problem, data, precision) for n, c in config.needs(problem).items()}
     recipe = {
         "engine": ENGINE,

@@ -37,13 +37,14 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> Unknown:
 def _modules(package: str, mark: str) -> dict[str, str]:
     """{name: module} of the files of a package that define `mark` at their top level, and of its entry points.
 
-    The files are parsed, not run: a broken plug-in stops nobody who did not choose it.
+    The files are parsed, not run: a broken plug-in stops nobody who did not choose it. An entry point does not take
+    the place of a file: the suite's names mean what the suite has.
     """
     spec = importlib.util.find_spec(package)
     folders = list(spec.submodule_search_locations or ()) if spec else []
     files = [path for folder in folders for path in sorted(Path(folder).glob("*.py"))]
     found = {path.stem: f"{package}.{path.stem}" for path in files if _defines(path, mark)}
-    return found | {point.name: point.value for point in entry_points(group=f"mtda.{package}")}
+    return {point.name: point.value for point in entry_points(group=f"mtda.{package}")} | found
 
 
 def _defines(path: Path, mark: str) -> bool:

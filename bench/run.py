@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -34,7 +35,8 @@ from bench.store import Store, write_json
 def main(words: Sequence[str]) -> int:
     """The exit code: 0 done, 1 a stage or a scorer failed, 2 not understood or data missing, 75 asked to stop."""
     if not words or {"--help", "-h"} & set(words):
-        print(help_text())
+        with contextlib.suppress(BrokenPipeError):
+            print(help_text(), flush=True)
         return 0
     multirun = bool({"--multirun", "-m"} & set(words))
     words = [w for w in words if w not in ("--multirun", "-m")]

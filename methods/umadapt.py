@@ -12,8 +12,10 @@ released no code; what the abstract leaves open is our choice and said so where 
 Ablations: `method.lam=0` without the contour term; `method.anchor=0` without source supervision (as published);
 `method.statistics=source,target,'target batch'` the BatchNorm policies. Needs two tasks or more labelled on the source.
 
-Differs: hinge with a running margin, H trained in every step; source passes use the frozen M_s; HED -> Sobel contours;
-BatchNorm statistics of M_t are the target's own by default, where a paper of 2019 would have used whatever was stored.
+Differs: hinge with a running margin, H trained in every step, at five times the encoder's rate: a critic that lags
+lets the energy fall at the price of the thin classes (docs/results/umadapt_development.md); source passes use the
+frozen M_s; HED -> Sobel contours; BatchNorm statistics of M_t are the target's own by default, where a paper of 2019
+would have used whatever was stored; a source anchor holds the features to what the frozen decoders read.
 """
 
 from methods.parts.adversary import Adversarial as Method

@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
 from bench.optim import Optim
@@ -18,21 +16,17 @@ from methods.parts.twins import Adaptation
 
 
 class Method(Adaptation):
-    @dataclass(kw_only=True)
-    class Config(Adaptation.Config):
-        reads = ("target",)
-
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
-        lr = config.lr or problem.network.lr / 10
+        lr = problem.network.lr / 10 if config.lr is None else config.lr
         self.optim = Optim(self.high.parameters(), config.steps(problem), lr=lr, clip=config.clip)
 
     def step(self, t, source, target):
         features, raw = self.on_target(target.image)
         terms = losses(raw, self.pseudo_labels(raw), self.problem)
-        contour = self.contour_term(features, target)
-        self.optim.minimise(sum(terms.values()) + self.config.lam * contour)
-        return terms | {"contour": contour}
+        loss, held = self.hold(features, source, target)
+        self.optim.minimise(sum(terms.values()) + loss)
+        return terms | held
 
     @torch.no_grad()
     def pseudo_labels(self, raw):

@@ -23,9 +23,9 @@ class Method(Stage):
     @dataclass(kw_only=True)
     class Config(Stage.Config):
         adapt: Adversarial.Config = field(default_factory=Adversarial.Config)
-        share: float = 0.5
+        share: float = 0.2
         target_labels: float = 0.1
-        alpha: float = 10.0  # weight of the transferred predictions' losses
+        alpha: float = 1.0  # weight of the transferred predictions' losses
         lr: float | None = None  # of the supervised turns; None: a tenth of the network's
         clip: float = 10.0
 
@@ -40,7 +40,7 @@ class Method(Stage):
         super().__init__(config, problem, given)
         self.adapted = given["adapt"].build()
         trained = [self.adapted.high, self.adapted.target_net.decoders, self.adapted.transfer]
-        lr = config.lr or problem.network.lr / 10
+        lr = problem.network.lr / 10 if config.lr is None else config.lr
         self.optim = Optim(
             [p for part in trained for p in part.parameters()], config.steps(problem), lr=lr, clip=config.clip
         )

@@ -1,4 +1,4 @@
-"""The loop: stops on what is not finite, on a signal, and continues to the bit; its log, its files, its precision."""
+"""The loop: stops on what is not finite, on a signal, and continues to the bit; its log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from bench import engine
 from bench.checkpoint import StoreError
 from bench.engine import Feeds, NotFinite, Settings, Stopped
 from bench.optim import Optim
-from bench.problem import Labelled, Unlabelled
+from bench.problem import Labelled
 from bench.schedule import Schedule
 from bench.stage import Stage
 from tests import shapes
@@ -45,24 +44,6 @@ class Line(Stage):
         return {"loss": loss, "other": self.events[t]()} if t in self.events else {"loss": loss}
 
 
-class Pass(Stage):
-    """Writes the square of each image's id, and its mean colour."""
-
-    @dataclass(kw_only=True)
-    class Config(Stage.Config):
-        reads = ("target",)
-        draw = "in order"
-
-    def __init__(self, config, problem, given):
-        super().__init__(config, problem, given)
-        self.register_buffer("count", torch.zeros(()))
-
-    def step(self, t, source, target):
-        self.count += len(target.ids)
-        squares = target.ids.view(-1, 1, 1).expand(-1, 4, 8) ** 2
-        return {"squares": squares.to(torch.uint8), "colour": target.image[:, :, ::8, ::8], "seen": self.count}
-
-
 class Feed:
     """A batch for every step, as a stream gives them; remembers what was asked of it."""
 
@@ -78,15 +59,6 @@ class Feed:
 def labelled(t: int) -> Labelled:
     image = torch.full((2, 3, 4, 8), t / 10)
     return Labelled(image, image, torch.arange(2), {})
-
-
-def in_order(num_images: int, batch: int) -> Feeds:
-    def images(t: int) -> Unlabelled:
-        ids = torch.arange(t * batch, min((t + 1) * batch, num_images))
-        image = ids.view(-1, 1, 1, 1).expand(-1, 3, 16, 32) / num_images
-        return Unlabelled(image, image, ids, {})
-
-    return Feeds(target=Feed(images), num_target=num_images)
 
 
 def line(**events) -> Line:
@@ -202,8 +174,23 @@ def test_a_scalar_that_is_not_finite_stops_the_stage_and_is_named_with_its_step(
 
 def test_a_scalar_that_is_not_finite_between_two_reports_is_found_before_anything_is_saved(tmp_path):
     with pytest.raises(NotFinite, match="step 5: other is nan"):
-        train(line(at5=nan), tmp_path, steps=400)  # a report every 4 steps
-    assert torch.load(tmp_path / "state.pt", weights_only=True)["t"] == 4
+        train(line(at5=nan), tmp_path, steps=400)  # a report every 4 steps, a save after every one
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["t"] == 5
+
+
+@pytest.mark.parametrize("steps", [8, 400])
+def test_a_network_that_broke_where_every_loss_is_finite_is_neither_saved_nor_handed_on(tmp_path, steps):
+    stage = line()
+
+    def overflow():
+        with torch.no_grad():
+            stage.net[3].bias.fill_(torch.nan)
+        return torch.tensor(0.0)
+
+    stage.events = {7: overflow}
+    with pytest.raises(NotFinite, match=r"step 7: net\.3\.bias is not finite"):
+        train(stage, tmp_path, steps=steps)
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["t"] == 7
 
 
 def test_a_mended_stage_goes_on_from_the_last_checkpoint(tmp_path, straight):
@@ -236,6 +223,24 @@ def test_a_stop_saves_asks_to_be_run_again_and_the_rest_is_as_if_nothing_had_bee
     assert stage.optim.taken == 10
     found = [{k: v for k, v in entry.items() if k != "other"} for entry in without_seconds(tmp_path)]
     assert found == without_seconds(straight[1])
+
+
+def test_a_stop_is_heard_at_once_and_not_only_when_a_report_is_due(tmp_path):
+    stop = threading.Event()
+
+    def ask():
+        stop.set()
+        return torch.tensor(0.0)
+
+    with pytest.raises(Stopped):
+        train(line(at3=ask), tmp_path, steps=1000, stop=stop, save_seconds=1e9)  # a report every 10 steps
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["t"] == 4
+
+
+def test_what_a_process_killed_while_it_saved_left_behind_is_cleared_away(tmp_path):
+    (tmp_path / ".state.pt.4711").write_bytes(b"half")
+    train(line(), tmp_path)
+    assert not (tmp_path / ".state.pt.4711").exists()
 
 
 def test_a_stop_during_the_last_step_comes_too_late(tmp_path, straight):
@@ -324,54 +329,3 @@ def test_a_report_is_the_mean_of_the_steps_since_the_last_one(tmp_path):
 def test_scalars_of_some_steps_only_are_averaged_over_those(tmp_path):
     train(line(at2=lambda: torch.tensor(3.0)), tmp_path, steps=200)
     assert [entry["other"] for entry in lines(tmp_path) if "other" in entry] == [3.0]
-
-
-# in-order files
-
-
-def check_files(folder, num_images=7):
-    squares, colour = (np.load(folder / "files" / f"{name}.npy") for name in ("squares", "colour"))
-    assert (squares.dtype, squares.shape) == (np.uint8, (num_images, 4, 8))
-    assert (squares == (np.arange(num_images) ** 2)[:, None, None]).all()
-    assert (colour.dtype, colour.shape) == (np.float32, (num_images, 3, 2, 4))
-    assert np.allclose(colour, np.arange(num_images)[:, None, None, None] / num_images)
-
-
-def test_maps_of_an_in_order_pass_are_written_by_image_and_scalars_logged(tmp_path):
-    train(Pass(Pass.Config(), PROBLEM, {}), tmp_path, steps=4, feeds=in_order(7, 2))
-    check_files(tmp_path)
-    assert [entry["seen"] for entry in lines(tmp_path)] == [2, 4, 6, 7]
-    assert not any("squares" in entry for entry in lines(tmp_path))
-
-
-def test_an_in_order_pass_goes_on_where_it_stopped(tmp_path):
-    feeds, stop = in_order(7, 2), threading.Event()
-    stop.set()
-    with pytest.raises(Stopped):
-        train(Pass(Pass.Config(), PROBLEM, {}), tmp_path, steps=4, feeds=feeds, stop=stop)
-    assert not np.load(tmp_path / "files" / "squares.npy")[2:].any()
-    feeds.target.asked.clear()
-    train(Pass(Pass.Config(), PROBLEM, {}), tmp_path, steps=4, feeds=feeds)
-    assert feeds.target.asked == [1, 2, 3]
-    check_files(tmp_path)
-
-
-def test_an_in_order_pass_that_starts_anew_writes_its_files_anew(tmp_path):
-    (tmp_path / "files").mkdir()
-    np.save(tmp_path / "files" / "squares.npy", np.ones((3, 2)))
-    (tmp_path / "files" / "colour.npy").write_bytes(b"torn")
-    train(Pass(Pass.Config(), PROBLEM, {}), tmp_path, steps=4, feeds=in_order(7, 2))
-    check_files(tmp_path)
-
-
-def test_every_rank_waits_once_for_each_file(tmp_path, monkeypatch):
-    waited = []
-    monkeypatch.setattr(engine.dist, "barrier", lambda: waited.append(1))
-    for rank in (0, 1):  # rank 1 comes when the file is there already
-        monkeypatch.setattr(engine.dist, "rank", lambda rank=rank: rank)
-        files = engine.Files(tmp_path / "files", 4, fresh=True)
-        for ids in ([rank], [2 + rank]):
-            files.write(torch.tensor(ids), {"map": torch.full((1, 2), float(ids[0]))})
-        files.flush()
-        assert len(waited) == 1 + rank
-    assert np.load(tmp_path / "files" / "map.npy").tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]

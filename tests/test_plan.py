@@ -38,6 +38,15 @@ class Last(Stage):
         weight: float = 1.0
 
 
+class Lent(Last):
+    @dataclass(kw_only=True)
+    class Config(Last.Config):
+        pass
+
+    def step(self, t, source, target, lent=None):
+        return {}
+
+
 def key(config=None, problem=PROBLEM, data=DATA, precision="fp32", name="m") -> str:
     return plan(name, config or Last.Config(), problem, data, precision).key
 
@@ -53,7 +62,7 @@ def test_the_same_settings_have_the_same_key_whatever_the_methods_name():
         {"config": Last.Config(weight=2.0)},
         {"config": Last.Config(share=0.5)},
         {"config": Last.Config(batch=1)},
-        {"config": Last.Config(target_labels=0.1)},
+        {"config": Lent.Config(target_labels=0.1)},
         {"config": Last.Config(first=First.Config(rate=0.2))},
         {"problem": shapes.problem(seed=1)},
         {"problem": shapes.problem(budget=101)},
@@ -84,6 +93,12 @@ def test_the_engines_number_and_the_stages_code_change_the_key(monkeypatch):
 @pytest.mark.parametrize("role", ["lent", "labelled target"])
 def test_data_that_no_stage_reads_changes_nothing(role):
     assert key(data=DATA | {role: "other"}) == key()
+
+
+def test_a_method_that_takes_no_lent_labels_cannot_be_lent_any():
+    with pytest.raises(ValueError, match="^m learns from no lent labels"):
+        key(Last.Config(target_labels=0.1))
+    key(umadapt_semi.Method.Config(target_labels=0.1))
 
 
 def test_a_stage_reads_what_it_declares():

@@ -151,6 +151,7 @@ def test_pip_packages_add_methods_data_sets_and_splits(tmp_path, monkeypatch):
     entries = """
 [mtda.methods]
 packaged = packaged_mine.stage
+adabn = packaged_mine.stage
 [mtda.datasets]
 tiles = packaged_mine.tiles
 [mtda.splits]
@@ -168,6 +169,7 @@ tiles2tiles = packaged_mine.splits:MINE
     installed(tmp_path, monkeypatch, entries)
     assert plugins.methods()["packaged"] == "packaged_mine.stage"
     assert issubclass(plugins.method("packaged"), Stage)
+    assert plugins.methods()["adabn"] == "methods.adabn"  # a package cannot take the suite's own names
     assert plugins.dataset("tiles").index(None, "train") == ["train"]
     assert plugins.split("tiles2tiles") == "a split"
     assert "minicity" in plugins.splits()

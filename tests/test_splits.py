@@ -86,6 +86,7 @@ def test_the_splits_of_today() -> None:
     }
     assert rows == {
         "minicity": (["render-train"], "camera-train", "camera-test", "minicity", "city-v1"),
+        "minicity_dev": (["render-train"], "night-train", "night-test", "minicity", "city-v1"),
         "minicity_night": (["camera-train"], "night-train", "night-test", "minicity", "city-v1"),
         "minicity2camvid": (["render-train"], "train", "test", "camvid11", "camvid-v1"),
         "camvid_day2dusk": (["day"], "dusk-train", "dusk-test", "camvid11", "camvid-v1"),

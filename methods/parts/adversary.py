@@ -11,7 +11,7 @@ from bench.nets.norm import stored_statistics
 from bench.optim import Optim
 from methods.parts.supervised import losses
 from methods.parts.transfer import canonical, energies
-from methods.parts.twins import Adaptation, twin
+from methods.parts.twins import Adaptation
 
 
 class Adversarial(Adaptation):
@@ -25,33 +25,29 @@ class Adversarial(Adaptation):
 
     @dataclass(kw_only=True)
     class Config(Adaptation.Config):
-        critic_lr: float | None = None  # of H; None: a fifth of the network's
+        critic_lr: float | None = None  # of H; None: half the network's
         beta: float = 1.0  # keeps H a transfer function
         margin: float = 2.0  # times the running mean of E(x_s)
         margin_momentum: float = 0.99
-        anchor: float = 1.0  # source supervision through M_t's weights in the encoder step; 0: none, as published
 
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
-        rate, steps = problem.network.lr, config.steps(problem)
-        self.anchor_net = twin(self.target_net)  # M_t's weights on the source's statistics
-        for mine, source in zip(self.anchor_net.buffers(), self.source_net.buffers(), strict=True):
-            mine.copy_(source)
+        lr = problem.network.lr / 10 if config.lr is None else config.lr
+        critic_lr = problem.network.lr / 2 if config.critic_lr is None else config.critic_lr
+        steps, common = config.steps(problem), {"betas": (0.5, 0.999), "clip": config.clip}
         self.register_buffer("mean_energy", torch.zeros(()))  # running mean of E(x_s); 0: none seen yet
-        self.encoder_optim = Optim(
-            self.high.parameters(), steps, lr=config.lr or rate / 10, betas=(0.5, 0.999), clip=config.clip
-        )
-        self.critic_optim = Optim(
-            self.transfer.parameters(), steps, lr=config.critic_lr or rate / 5, betas=(0.5, 0.999), clip=config.clip
-        )
+        self.encoder_optim = Optim(self.high.parameters(), steps, lr=lr, **common)
+        self.critic_optim = Optim(self.transfer.parameters(), steps, lr=critic_lr, **common)
 
     def step(self, t, source, target):
-        return self.critic_step(source, target) | self.encoder_step(source, target)
+        features, raw = self.on_target(target.image)  # one pass serves both: the critic step leaves it as it is
+        yhat = canonical(raw, self.problem)
+        return self.critic_step(source, yhat) | self.encoder_step(source, target, features, yhat)
 
-    def critic_step(self, source, target):
+    def critic_step(self, source, yhat):
+        yhat_target = {name: y.detach() for name, y in yhat.items()}
         with torch.no_grad(), stored_statistics(self.source_net):
             yhat_source = canonical(self.source_net(source.image), self.problem)
-            yhat_target = canonical(self.on_target(target.image)[1], self.problem)
         with stored_statistics(self.transfer):
             raw = self.transfer(yhat_source)
         on_source = sum(energies(yhat_source, canonical(raw, self.problem), self.problem).values())
@@ -72,16 +68,8 @@ class Adversarial(Adaptation):
         hinge = torch.where(across_ranks(on_target) < margin, margin - on_target, 0.0)
         return on_source + hinge + self.config.beta * supervised
 
-    def encoder_step(self, source, target):
-        features, raw = self.on_target(target.image)
-        yhat = canonical(raw, self.problem)
+    def encoder_step(self, source, target, features, yhat):
         energy = sum(energies(yhat, self.through(yhat), self.problem).values())
-        contour = self.contour_term(features, target)
-        loss = energy + self.config.lam * contour
-        terms = {"energy": energy, "contour": contour}
-        if self.config.anchor:
-            with stored_statistics(self.anchor_net):
-                terms["anchor"] = sum(losses(self.anchor_net(source.image), source.labels, self.problem).values())
-            loss = loss + self.config.anchor * terms["anchor"]
-        self.encoder_optim.minimise(loss)
-        return terms
+        loss, held = self.hold(features, source, target)
+        self.encoder_optim.minimise(energy + loss)
+        return {"energy": energy} | held

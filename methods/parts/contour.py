@@ -98,7 +98,8 @@ class Contour(Stage):
         super().__init__(config, problem, given)
         self.encoder = given["base"].build().net.encoder.requires_grad_(False)
         self.decoder = ContourDecoder(self.encoder.channels, self.encoder.stride)
-        self.optim = Optim(self.decoder.parameters(), config.steps(problem), lr=config.lr or problem.network.lr)
+        lr = problem.network.lr if config.lr is None else config.lr
+        self.optim = Optim(self.decoder.parameters(), config.steps(problem), lr=lr)
 
     def step(self, t, source, target):
         with torch.no_grad(), stored_statistics(self.encoder):

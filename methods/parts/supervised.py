@@ -36,7 +36,7 @@ class Supervised(Stage):
         self.optim = Optim(
             self.net.parameters(),
             config.steps(problem),
-            lr=config.lr or problem.network.lr,
+            lr=problem.network.lr if config.lr is None else config.lr,
             schedule=Schedule(power=config.power),
         )
 

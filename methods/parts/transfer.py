@@ -165,7 +165,7 @@ class Base(Stage):
         self.optim = Optim(
             self.parameters(),
             config.steps(problem),
-            lr=config.lr or problem.network.lr,
+            lr=problem.network.lr if config.lr is None else config.lr,
             schedule=Schedule(power=config.power),
         )
 

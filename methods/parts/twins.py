@@ -10,6 +10,7 @@ import torch
 from bench.nets.norm import restart_statistics, stored_statistics
 from bench.stage import Stage
 from methods.parts.contour import Contour, contour_loss
+from methods.parts.supervised import losses
 from methods.parts.transfer import Base, canonical
 
 STATISTICS = ("source", "target", "target batch")
@@ -51,8 +52,9 @@ class Adaptation(Stage):
     class Config(Stage.Config):
         base: Base.Config = field(default_factory=Base.Config)
         contour: Contour.Config = field(default_factory=Contour.Config)
-        share: float = 0.2
+        share: float = 0.4
         lam: float = 10.0  # weight of the contour term
+        anchor: float = 1.0  # weight of source supervision through M_t's weights; 0: none, as published
         statistics: str = "target"  # of M_t's BatchNorm: the source's, the target's re-estimated, or "target batch"
         lr: float | None = None  # of M_t; None: a tenth of the network's
         clip: float = 10.0
@@ -85,6 +87,9 @@ class Adaptation(Stage):
                 self.target_net.buffers(), given["statistics"].build().net.buffers(), strict=True
             ):
                 mine.copy_(estimated)
+        self.anchor_net = twin(self.target_net)  # M_t's weights on the source's statistics
+        for mine, source in zip(self.anchor_net.buffers(), self.source_net.buffers(), strict=True):
+            mine.copy_(source)
 
     @property
     def high(self):
@@ -92,16 +97,31 @@ class Adaptation(Stage):
         return self.target_net.encoder.high
 
     def on_target(self, image):
-        """Features F and raw outputs of M_t and the decoders; gradients reach whoever asks for them."""
+        """Features F and raw outputs of M_t and the decoders; gradients reach all but `low`."""
         with stored_statistics(self.target_net):
             self.high.train(self.config.statistics == "target batch" and self.training)
-            features = self.target_net.encoder(image)
+            with torch.no_grad():
+                low = self.target_net.encoder.low(image)
+            features = self.target_net.encoder.high(low)
             return features, self.target_net.decode(features)
 
     def through(self, yhat):
         """Canonical transferred predictions, H on its stored statistics."""
         with stored_statistics(self.transfer):
             return canonical(self.transfer(yhat), self.problem)
+
+    def hold(self, features, source, target):
+        """What holds the features while the predictions move: lam L_ccr(x_t) + anchor sum_i L_i(yhat_i(x_s), y_i).
+
+        The loss, and its terms without their weights.
+        """
+        terms = {"contour": self.contour_term(features, target)}
+        loss = self.config.lam * terms["contour"]
+        if self.config.anchor:
+            with stored_statistics(self.anchor_net):
+                terms["anchor"] = sum(losses(self.anchor_net(source.image), source.labels, self.problem).values())
+            loss = loss + self.config.anchor * terms["anchor"]
+        return loss, terms
 
     def contour_term(self, features, target):
         return contour_loss(self.contour_decoder, features, target.clean)
