@@ -9,8 +9,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: .venv/installed ## source_only and umadapt on the embedded world, the table, what to do next
-	$(RUN) bench.run method=source_only split=minicity
-	$(RUN) bench.run method=umadapt split=minicity
+	$(RUN) bench.run --multirun method=source_only,umadapt split=minicity
 	@echo
 	@echo "Next, with .venv/bin/python:"
 	@echo "  -m bench.run --help                              every method, split and word"

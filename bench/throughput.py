@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.nets.backbone import small
 from bench.stage import Stage
 
-SECONDS = 2.0  # that one measurement lasts, warm-up not counted
+SECONDS = 1.0  # that one measurement lasts, warm-up not counted
 FEWEST = 5  # repetitions, however slow
 LARGEST = 64  # images in a batch
 

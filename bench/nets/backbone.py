@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
 
 from bench.nets.norm import BatchNorm, upsample
@@ -98,7 +97,9 @@ def resnet50(weights: str) -> Encoder:
 
     weights: "none", or the path of a state dict of torchvision's resnet50. ValueError if it does not fit exactly.
     """
-    net = torchvision.models.resnet50(weights=None, norm_layer=BatchNorm)
+    from torchvision.models import resnet50 as published  # two seconds that no other network has to wait for
+
+    net = published(weights=None, norm_layer=BatchNorm)
     if weights != "none":
         load_exactly(net, weights)
     low = nn.Sequential(
