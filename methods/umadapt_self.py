@@ -3,9 +3,14 @@
 1. base, 2. contour, 3. statistics: as in umadapt.
 4. adapt (this stage): L_self = sum_i L_i(yhat_i(x_t), sg[ytil_i(x_t)]) + lam L_ccr(x_t) over the high part of the
    target encoder; the transfer nets are frozen and their output detached, so that they cannot copy a constant.
+
+What to expect: depth gains, segmentation loses. Frozen transfer nets give back smooth maps of frequent classes, and the
+arg-max over all pixels teaches just those. Ablations: `method.anchor=0` (as published), `method.lam=0`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 
@@ -16,6 +21,10 @@ from methods.parts.twins import Adaptation
 
 
 class Method(Adaptation):
+    @dataclass(kw_only=True)
+    class Config(Adaptation.Config):
+        share: float = 0.2  # longer loses what the transfer nets cannot give back (docs/results/umadapt_development.md)
+
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
         lr = problem.network.lr / 10 if config.lr is None else config.lr
