@@ -30,11 +30,12 @@ class Normalise(nn.Module):
 
 
 class Encoder(nn.Module):
-    """`high(low(image))`: B 3 H W -> B channels H/stride W/stride."""
+    """`high(low(image))`: B 3 H W -> B channels H/stride W/stride; `low` alone has low_channels, for auxiliary heads."""
 
-    def __init__(self, low: nn.Module, high: nn.Module, channels: int, stride: int) -> None:
+    def __init__(self, low: nn.Module, high: nn.Module, low_channels: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.low, self.high, self.channels, self.stride = low, high, channels, stride
+        self.low, self.high = low, high
+        self.low_channels, self.channels, self.stride = low_channels, channels, stride
 
     def forward(self, image: Tensor) -> Tensor:
         features: Tensor = self.high(self.low(image))
@@ -89,7 +90,7 @@ class SmallHigh(nn.Module):
 def small(width: int) -> Encoder:
     """A U-shaped residual encoder for the embedded world. Output: 3 width channels at stride 4."""
     low = nn.Sequential(Normalise(), conv(3, width, stride=2), conv(width, 2 * width, stride=2))
-    return Encoder(low, SmallHigh(width), 3 * width, 4)
+    return Encoder(low, SmallHigh(width), 2 * width, 3 * width, 4)
 
 
 def resnet50(weights: str) -> Encoder:
@@ -105,7 +106,7 @@ def resnet50(weights: str) -> Encoder:
     low = nn.Sequential(
         Normalise(), net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3
     )  # fmt: skip
-    return Encoder(low, net.layer4, 2048, 32)
+    return Encoder(low, net.layer4, 1024, 2048, 32)
 
 
 def load_exactly(net: nn.Module, path: str) -> None:
