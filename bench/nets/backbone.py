@@ -30,7 +30,7 @@ class Normalise(nn.Module):
 
 
 class Encoder(nn.Module):
-    """`high(low(image))`: B 3 H W -> B channels H/stride W/stride; `low` alone has low_channels, for auxiliary heads."""
+    """`high(low(image))`: B 3 H W -> B channels H/stride W/stride. `low` has low_channels, for auxiliary heads."""
 
     def __init__(self, low: nn.Module, high: nn.Module, low_channels: int, channels: int, stride: int) -> None:
         super().__init__()
