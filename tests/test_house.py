@@ -34,7 +34,7 @@ STOREY = {f"bench.{name}": storey for storey, names in enumerate(STOREYS) for na
 MAY_IMPORT = {  # beside its own package, where nothing else is said
     "bench": (),
     "methods": tuple(
-        f"bench.{name}" for name in "problem stage optim schedule ema exact tasks nets data.sampling".split()
+        f"bench.{name}" for name in "problem stage optim schedule ema exact rng tasks nets data.sampling".split()
     ),
     "datasets": tuple(f"bench.{name}" for name in "problem split data.labels data.geometry data.pack".split()),
     "leaderboard": ("bench.record",),
