@@ -11,6 +11,8 @@ import torch
 
 from bench.stage import Stage
 
+SNAPSHOTS = "snapshots"  # a folder of a run, with a folder a snapshot
+
 
 class StoreError(OSError):
     """The store cannot be written; what was complete before still is."""
@@ -41,6 +43,17 @@ def save(folder: Path, stage: Stage, t: int, seconds: float) -> None:
     """Keep everything that a stage has learnt after t steps."""
     content = {"t": t, "seconds": seconds, **state(stage)}
     save_file(folder / "state.pt", content, before=folder / "state.before.pt")
+
+
+def snapshot(folder: Path, stage: Stage, t: int, seconds: float) -> None:
+    """Keep what a stage had learnt after t steps in the form of a product, for later looks: it continues nothing."""
+    content = {"module": stage.state_dict(), "steps": t, "seconds": seconds}
+    save_file(folder / SNAPSHOTS / f"{t:07d}" / "product.pt", content)
+
+
+def snapshot_steps(steps: int, count: int) -> set[int]:
+    """`count` points at equal distances, less the last one: that is the product itself."""
+    return {round(steps * k / count) for k in range(1, count)} - {0, steps}
 
 
 def state(stage: Stage) -> dict[str, Any]:

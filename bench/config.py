@@ -18,7 +18,7 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from bench import plugins
-from bench.nets.multitask import NETWORKS
+from bench.nets.networks import NETWORKS
 from bench.plain import from_plain
 from bench.split import Split
 from bench.stage import Stage
@@ -44,6 +44,7 @@ class Words:
     workers: int = 0  # processes that read training images; 0: in line
     save_minutes: float = 10.0  # between two checkpoints
     keep: str = ""  # "predictions": they are not deleted after scoring
+    snapshots: int = 0  # of the last stage, kept at equal distances for bench.select
 
 
 @dataclass(kw_only=True)
@@ -63,6 +64,7 @@ class Run:
     workers: int
     save_minutes: float
     keep: str
+    snapshots: int
     words: tuple[str, ...]  # the command line, as it was given
 
 
@@ -99,6 +101,7 @@ def compose_run(words: Sequence[str]) -> Run:
         workers=tree.workers,
         save_minutes=tree.save_minutes,
         keep=tree.keep,
+        snapshots=tree.snapshots,
         words=tuple(words),
     )
 

@@ -68,6 +68,7 @@ class Settings:
     precision: str = "fp32"  # or bf16: autocast, no scaler
     save_seconds: float = 600.0
     show: bool = True
+    snapshots: int = 0  # kept at equal distances, the finished stage among them
 
 
 def train(
@@ -85,7 +86,7 @@ def train(
     files = Files(folder / "files", feeds.num_target, fresh=start == 0) if stage.config.draw == "in order" else None
     pending: list[tuple[int, Mapping[str, Tensor]]] = []
     began = saved = time.monotonic()
-    every = max(1, steps // REPORTS)
+    every, kept = max(1, steps // REPORTS), checkpoint.snapshot_steps(steps, settings.snapshots)
     batch = stage.config.batch or stage.problem.batch
     with (
         Meter(name, steps, start, batch, show=main and settings.show) as meter,
@@ -100,6 +101,10 @@ def train(
                 scalars = files.write(batches[1].ids, scalars)
             pending.append((t, scalars))
             done, last = t + 1, t + 1 == steps
+            if done in kept:
+                refuse_broken(stage, t)
+                if main:
+                    checkpoint.snapshot(folder, stage, done, spent + time.monotonic() - began)
             asked = due = False
             if not last and (dist.world() == 1 or done % GLANCE == 0):
                 asked = dist.any_rank(stop.is_set(), settings.device)

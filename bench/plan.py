@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bench.fingerprint import fingerprint
+from bench.nets.weights import DIGEST
 from bench.plain import canonical, to_plain
 from bench.problem import Problem
 from bench.stage import Stage
@@ -70,7 +71,11 @@ def own_fields(config: Stage.Config) -> dict[str, Any]:
 
 
 def describe(problem: Problem) -> dict[str, Any]:
-    return {**to_plain(problem), "network": {type(problem.network).__name__: to_plain(problem.network)}}
+    """The problem as plain values; a weight file by its content: where it lies changes no bit."""
+    settings, used = to_plain(problem.network), problem.network.weights_used()
+    if used != "none":
+        settings["weights"] = f"{DIGEST}{used}"
+    return {**to_plain(problem), "network": {type(problem.network).__name__: settings}}
 
 
 def chain(root: Node) -> list[Node]:

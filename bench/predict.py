@@ -42,23 +42,29 @@ def main(words: Sequence[str]) -> int:
         domains = Domains(
             from_plain(Split, run["record"]["split"]), {n: Path(p) for n, p in run["data"].items()}, store.root
         )
-        predict(store, folder, run, domains)
+        stage, method = on_device(store.load(folder.name), run["device"]), run["record"]["method"]
+        write_predictions(stage, folder / "predictions", domains, f"predict {method}")
+        speed = throughput.measure(stage, domains.test_images().size, torch.device(run["device"]))
+        write_json(folder / "throughput.json", speed)
     except (ValueError, OSError) as error:
         print(f"bench.predict: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def predict(store: Store, folder: Path, run: Mapping[str, Any], domains: Domains) -> None:
-    """Write the folder's predictions/ and throughput.json."""
-    device = torch.device(run["device"])
-    stage = store.load(folder.name).to(device).to(memory_format=torch.channels_last).eval()
+def on_device(stage: Stage, device: str) -> Stage:
+    """Ready to predict."""
+    return stage.to(torch.device(device)).to(memory_format=torch.channels_last).eval()
+
+
+def write_predictions(stage: Stage, out: Path, domains: Domains, title: str) -> None:
+    """The stage's predictions of the test images. It sees no label: `decoded` asks for their sizes only."""
+    device = next(iter(stage.state_dict().values())).device
     images = domains.test_images()
     sizes = domains.test_sizes()
-    out = folder / "predictions"
     out.mkdir(exist_ok=True)
     scored = [name for name in domains.split.scored if name in stage.problem.tasks]
-    with Meter(f"predict {run['record']['method']}", len(images)) as meter:
+    with Meter(title, len(images)) as meter:
         for start in range(0, len(images), BATCH):
             chosen = range(start, min(start + BATCH, len(images)))
             maps = raw_outputs(stage, load(images, chosen, device))
@@ -66,7 +72,6 @@ def predict(store: Store, folder: Path, run: Mapping[str, Any], domains: Domains
                 one = {name: maps[name][row : row + 1] for name in scored}
                 predictions.write(out, images.stems[i], decoded(one, sizes[i], stage.problem))
             meter.at(chosen.stop)
-    write_json(folder / "throughput.json", throughput.measure(stage, images.size, device))
 
 
 def load(images: Pack, chosen: Sequence[int], device: torch.device) -> Tensor:

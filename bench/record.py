@@ -122,7 +122,8 @@ class RunRecord(_Part):
     target_labels: float = 0.0  # share of the target's training images whose labels were lent
     split: dict[str, Any]  # the whole Split, with its name
     protocol: str
-    selection: str
+    selection: str  # which checkpoint was scored: "last", or the criterion of bench.select that picked it
+    checkpoint: int | None = None  # the step of the last stage that a criterion picked; None: the last
     limit: int | None = None  # a quick look at so many images
     standard: bool = True  # the split as declared: no limit, the split's own budget, batch, sizes
     seed: int

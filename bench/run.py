@@ -76,7 +76,11 @@ def execute(run: Run) -> None:
     store = Store(run.store)
     root = prepare(run, domains)
     settings = Settings(device, run.precision, 60 * run.save_minutes, show=main_rank)
-    cached = {node.key: obtain(node, store, domains, settings, run.workers) for node in plan.chain(root)}
+    last = dataclasses.replace(settings, snapshots=run.snapshots)
+    cached = {
+        node.key: obtain(node, store, domains, last if node is root else settings, run.workers)
+        for node in plan.chain(root)
+    }
     if not main_rank:
         return
     write_json(store.folder(root.key) / "run.json", describe(run, root, store, domains, cached, device))
@@ -167,7 +171,7 @@ def _train(
     node: Node, store: Store, domains: Domains, settings: Settings, workers: int, folder: Path, label: str
 ) -> None:
     reseed(node.problem.seed, node.recipe["stage"])
-    stage = store.build(node.recipe)
+    stage = store.build(node.recipe, node.problem.network)
     stage.to(memory_format=torch.channels_last)
     feeds, steps = open_feeds(node, store, domains, settings.device, workers)
     with engine.listening() as stop:
@@ -194,6 +198,7 @@ def open_feeds(node: Node, store: Store, domains: Domains, device: torch.device,
             world=dist.world(),
             draw=config.draw if role == "target" else "shuffled",
             attached=attachments({n: store.folder(node.needs[n].key) / "files" for n in config.attach}),
+            rare=config.rare() if role in ("source", "labelled target") else None,
             workers=workers,
             device=device,
         )

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from bench.data.sampling import Rare
 from bench.optim import Optim
 from bench.problem import Labelled, Problem, Unlabelled
 
@@ -55,6 +56,10 @@ class Stage(nn.Module):
         def check(self, problem: Problem) -> None:
             """Raise ValueError, in one line, when this stage cannot run on the problem. Called before any training."""
 
+        def rare(self) -> Rare | None:
+            """Draw labelled images by the rare classes they show; None: every image once an epoch."""
+            return None
+
         def batchnorm(self) -> str:
             """How BatchNorm statistics come about, for the record."""
             return "batch statistics of the source"
@@ -66,7 +71,8 @@ class Stage(nn.Module):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "Config" not in cls.__dict__:
-            config = type("Config", (cls.Config,), {"__module__": cls.__module__})
+            names = {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.Config"}  # so that it pickles
+            config = type("Config", (cls.Config,), names)
             cls.Config = dataclass(kw_only=True)(config)  # type: ignore[misc]
         if not is_dataclass(cls.Config) or "__dataclass_fields__" not in cls.Config.__dict__:
             raise TypeError(f"{cls.__module__}.{cls.__qualname__}.Config must be a @dataclass(kw_only=True)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -17,9 +18,10 @@ import torch
 
 from bench import checkpoint, plugins
 from bench.checkpoint import StoreError
+from bench.nets import weights
 from bench.plain import from_plain
 from bench.plan import Node
-from bench.problem import Problem
+from bench.problem import NetworkConfig, Problem
 from bench.stage import Product, Stage
 
 
@@ -71,19 +73,26 @@ class Store:
             name: Product(partial(self.load, key), self.folder(key) / "files") for name, key in needs.items()
         }  # fmt: skip
 
-    def load(self, key: str) -> Stage:
-        """The finished stage, rebuilt from its folder alone."""
+    def load(self, key: str, product: str = "product.pt") -> Stage:
+        """The finished stage, or a snapshot of it, rebuilt from its folder alone."""
         folder = self.folder(key)
         recipe = json.loads((folder / "config.json").read_text())
-        stage = self.build(recipe)
-        stage.load_state_dict(torch.load(folder / "product.pt", map_location="cpu", weights_only=True)["module"])
+        with weights.replaced():
+            stage = self.build(recipe)
+        stage.load_state_dict(torch.load(folder / product, map_location="cpu", weights_only=True)["module"])
         return stage
 
-    def build(self, recipe: Mapping[str, Any]) -> Stage:
-        """The stage that a config.json describes, untrained."""
+    def build(self, recipe: Mapping[str, Any], network: NetworkConfig | None = None) -> Stage:
+        """The stage that a config.json describes, untrained.
+
+        network: knows where the weight file lies, which a recipe knows by its content only.
+        """
         kind = plugins.stage_class(*recipe["stage"].split(":"))
         config = from_plain(kind.Config, recipe["config"])
-        return kind(config, problem_from(recipe["problem"]), self.given(recipe["needs"]))
+        problem = problem_from(recipe["problem"])
+        if network is not None:
+            problem = dataclasses.replace(problem, network=network)
+        return kind(config, problem, self.given(recipe["needs"]))
 
     @contextmanager
     def lease(self, key: str) -> Iterator[None]:
@@ -103,7 +112,7 @@ class Store:
 
 def problem_from(plain: Mapping[str, Any]) -> Problem:
     """The inverse of bench.plan.describe."""
-    from bench.nets.multitask import NETWORKS
+    from bench.nets.networks import NETWORKS
 
     ((name, settings),) = plain["network"].items()
     kinds = {kind.__name__: kind for kind in NETWORKS.values()}

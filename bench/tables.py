@@ -104,6 +104,7 @@ def frame(found: Sequence[Entry], whole: bool = False) -> pd.DataFrame:
             "apart": "oracle" if some.oracle else f"lent {some.target_labels:.0%}" if some.target_labels else "",
             "seeds": len(several),
             "incomplete": len(missing),
+            "selection": some.selection,
             "network": some.network.name,
             "precision": some.precision,
             "world": some.world,
@@ -136,12 +137,11 @@ def _cost(run: RunRecord) -> dict[str, float]:
 
 def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
     """Say in `variant` what else differs, so that no two rows of a method look the same."""
-    for name in ("network", "precision", "world", "limit"):
+    for name in ("selection", "network", "precision", "world", "limit"):
         if table[name].nunique(dropna=False) > 1:
             words = [f"{name}={value}" if pd.notna(value) else "" for value in table[name]]
             table["variant"] = [f"{a} {b}".strip() for a, b in zip(table["variant"], words, strict=True)]
-    twins = table.duplicated(["split", "method", "variant"], keep=False)
-    for place in table.index[twins]:
+    for place in table.index[table.duplicated(["split", "method", "variant"], keep=False)]:
         digest = hashlib.sha256(str(table.loc[place, "recipe"]).encode()).hexdigest()[:6]
         table.loc[place, "variant"] = f"{table.loc[place, 'variant']} recipe={digest}".strip()
     return table

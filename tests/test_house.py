@@ -27,7 +27,7 @@ STOREYS = (
     "split optim ema log tasks nets data.labels data.geometry data.augment data.pack",
     "stage checkpoint data.stream data.sampling",
     "plugins config plan store engine domains throughput predict score",
-    "tables panel report check status run",
+    "tables panel report check status run criteria select",
 )
 STOREY = {f"bench.{name}": storey for storey, names in enumerate(STOREYS) for name in names.split()}
 
@@ -50,7 +50,8 @@ AT_HOME = {  # what is heavy stays where it is used
     "dash": {"leaderboard"},
     "plotly": {"leaderboard"},
 }
-NO_FILE = {"utils", "util", "common", "base", "core", "misc", "helpers", *sys.stdlib_module_names} - {"__main__"}
+NO_FILE = {"utils", "util", "common", "base", "core", "misc", "helpers", *sys.stdlib_module_names}
+NO_FILE -= {"__main__", "select"}  # `python -m bench.select` is the word for it, and nothing imports it
 NO_ENDING = re.compile(r"(Manager|Helper|Handler|Wrapper)$|(^|_)(manager|helper|handler|wrapper)$")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
@@ -192,7 +193,12 @@ def test_heavy_libraries_stay_where_they_are_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "without"), [("bench.record", ("torch", "numpy", "hydra")), ("bench.score", ("methods", "bench.stage"))]
+    ("module", "without"),
+    [
+        ("bench.record", ("torch", "numpy", "hydra")),
+        ("bench.score", ("methods", "bench.stage")),
+        ("bench.select", ("methods", "bench.stage")),
+    ],
 )
 def test_what_must_not_come_along_does_not(module: str, without: tuple[str, ...]) -> None:
     """The leaderboard reads records without torch; the scorer runs without a line of a method."""
@@ -326,5 +332,5 @@ def test_every_file_says_what_it_is() -> None:
 def test_the_words_of_the_command_line_are_frozen() -> None:
     """Whoever adds a word to every command line says so here."""
     assert [field.name for field in fields(Words)] == (
-        "defaults method split network seed store data device precision workers save_minutes keep".split()
+        "defaults method split network seed store data device precision workers save_minutes keep snapshots".split()
     )

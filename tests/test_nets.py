@@ -1,8 +1,7 @@
-"""The networks: sizes, shared weights, BatchNorm as torch's, and weight files that are missing or do not fit."""
+"""The networks: sizes, shared weights, BatchNorm as torch's."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +14,7 @@ from torch import nn
 from bench import dist
 from bench.nets import backbone
 from bench.nets.heads import UpProjection, up_projection_decoder
-from bench.nets.multitask import NETWORKS, ResNet50, Small
+from bench.nets.multitask import ResNet50, Small
 from bench.nets.norm import BatchNorm, batchnorms, restart_statistics, stored_statistics, upsample
 from methods.parts.twins import twin
 from tests import shapes
@@ -77,7 +76,6 @@ def test_an_up_projection_doubles_the_size_and_keeps_to_its_kernel(kernel):
 
 def test_the_small_network_is_small():
     assert millions(Small(width=16).build(PROBLEM, PROBLEM.tasks)) == pytest.approx(0.8, abs=0.15)
-    assert set(NETWORKS) == {"small", "resnet50"}
 
 
 def test_images_are_normalised_by_imagenets_statistics_inside_the_network():
@@ -239,66 +237,3 @@ def test_stored_statistics_are_used_kept_and_every_mode_put_back():
 def test_upsampling_is_bilinear_with_pixel_centres_aligned():
     found = upsample(torch.tensor([[[[0.0, 1.0]]]]), (1, 4))
     assert found.flatten().tolist() == [0.0, 0.25, 0.75, 1.0]
-
-
-# weight files
-
-
-def test_a_record_says_by_its_hash_which_weights_were_used(tmp_path):
-    (tmp_path / "weights.pt").write_bytes(b"some weights")
-    expected = hashlib.sha256(b"some weights").hexdigest()
-    assert ResNet50(weights=str(tmp_path / "weights.pt")).weights_used() == expected
-    assert ResNet50(weights="none").weights_used() == Small().weights_used() == "none"
-
-
-def test_a_weight_file_that_is_not_there_is_one_clear_line(tmp_path):
-    with pytest.raises(
-        ValueError, match=r'network.weights: no file ".*gone.pt".* "none" to start from scratch'
-    ) as failure:
-        backbone.resnet50(str(tmp_path / "gone.pt"))
-    assert "\n" not in str(failure.value)
-
-
-def net() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
-
-
-@pytest.mark.parametrize(
-    ("change", "number", "first"),
-    [
-        (lambda s: s.pop("1.running_mean"), 1, "1.running_mean"),
-        (lambda s: s.update({"0.weight": torch.zeros(4, 3, 3, 3)}), 1, "0.weight"),
-        (lambda s: s.update({"fc.weight": torch.zeros(2)}), 1, "fc.weight"),
-        (lambda s: s.update({"0.bias": torch.tensor(0.0)}), 1, "0.bias"),
-        (lambda s: [s.pop("0.weight"), s.pop("0.bias")], 2, "0.bias"),
-    ],
-)
-def test_a_weight_file_that_does_not_fit_exactly_is_one_clear_line(tmp_path, change, number, first):
-    state = net().state_dict()
-    change(state)
-    torch.save(state, tmp_path / "weights.pt")
-    with pytest.raises(ValueError, match=f"does not fit: {number} tensors differ, first {first}") as failure:
-        backbone.load_exactly(net(), str(tmp_path / "weights.pt"))
-    assert "\n" not in str(failure.value)
-    assert "weights.pt" in str(failure.value)
-
-
-def test_a_weight_file_that_fits_is_loaded(tmp_path):
-    wanted, found = net(), net()
-    torch.save(wanted.state_dict(), tmp_path / "weights.pt")
-    backbone.load_exactly(found, str(tmp_path / "weights.pt"))
-    assert all(torch.equal(a, b) for a, b in zip(wanted.parameters(), found.parameters(), strict=True))
-
-
-@pytest.mark.parametrize("content", [b"", b"no weights at all", b"\0" * 1000])
-def test_a_weight_file_that_cannot_be_read_is_one_clear_line(tmp_path, content):
-    (tmp_path / "weights.pt").write_bytes(content)
-    with pytest.raises(ValueError, match="network.weights: .*weights.pt") as failure:
-        backbone.load_exactly(net(), str(tmp_path / "weights.pt"))
-    assert "\n" not in str(failure.value)
-
-
-def test_a_state_dict_inside_another_dict_is_one_clear_line(tmp_path):
-    torch.save({"state_dict": net().state_dict(), "epoch": 3}, tmp_path / "weights.pt")
-    with pytest.raises(ValueError, match=r"network.weights: .*weights.pt is no state dict"):
-        backbone.load_exactly(net(), str(tmp_path / "weights.pt"))

@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from bench.data import augment as augmentation
 from bench.data.pack import Pack
+from bench.data.sampling import TRIES, Rare, place, share, shown, uniforms
 from bench.data.sampling import draw as drawn
-from bench.data.sampling import place, share, uniforms
 from bench.problem import Labelled, Unlabelled
 from bench.split import Augmentation
 
@@ -54,7 +55,7 @@ class Stream:
 
     Several packs are drawn from in turn. `batch` counts the images of all ranks. A rank gets its share of the same
     global batch, to the bit, whatever the number of ranks and workers, and the step it starts from. "in order" is one
-    pass over whole images, nothing augmented, the last batch short.
+    pass over whole images, nothing augmented, the last batch short. `rare` draws each pack's images by their classes.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Stream:
         world: int = 1,
         draw: str = "shuffled",
         attached: Mapping[str, Attachment] | None = None,
+        rare: Rare | None = None,
         workers: int = 0,
     ) -> None:
         self.packs, self.tasks, self.crop, self.augment = tuple(packs), tasks, crop, augment
@@ -80,7 +82,9 @@ class Stream:
         self.attached = {} if tasks else dict(attached or {})  # they are of the target's images
         self._nums = [len(pack) for pack in self.packs]
         self._photometric = not self.in_order and augmentation.is_photometric(augment)
+        self.rare = rare
         self._check(draw)
+        self._shown = [shown(map(pack.read, range(len(pack)), repeat("semseg")), rare) for pack in packs if rare]
 
     def _check(self, draw: str) -> None:
         if draw not in ("shuffled", "in order"):
@@ -92,6 +96,8 @@ class Stream:
             raise ValueError(f"{self.tag}: {got}; expected a batch of 1 or more, and a rank below their number")
         if self.batch % self.world and not self.in_order:
             raise ValueError(f"{self.tag}: a batch of {self.batch} on {self.world} ranks, expected a multiple of them")
+        if self.rare and (self.in_order or "semseg" not in self.tasks):
+            raise ValueError(f"{self.tag}: rare classes are drawn from shuffled images with class labels only")
         for pack in self.packs:
             for name in ("image", *self.tasks):
                 if name not in pack.fields:
@@ -161,6 +167,9 @@ class Stream:
         if self.in_order:
             which, i = place(position, self._nums)
             view = augmentation.whole_view(self.packs[which].size)
+        elif self.rare:
+            which = position % len(self.packs)
+            i, random, view = self._rare_view(which, position, self.rare)
         else:
             which, i = drawn(self.seed, self.tag, position, self._nums)
             random = uniforms(augmentation.NUM_UNIFORMS, self.seed, self.tag, "augment", position)
@@ -175,6 +184,19 @@ class Stream:
         if self._photometric:
             sample["photometry"] = augmentation.draw_photometry(random, self.augment)
         return sample | {"id": np.array(first + i)}
+
+    def _rare_view(self, which: int, position: int, rare: Rare) -> tuple[int, NDArray[np.float64], augmentation.View]:
+        """An image that shows a class asked for, and a view of it that does."""
+        pack = self.packs[which]
+        i, wanted = self._shown[which].pick(self.seed, self.tag, position)
+        enough = rare.crop * rare.least * pack.size[0] * pack.size[1]
+        for attempt in range(TRIES):
+            random = uniforms(augmentation.NUM_UNIFORMS, self.seed, self.tag, "augment", position, attempt)
+            view = augmentation.draw_view(random, self.augment, pack.size, self.crop)
+            labels = pack.read(i, "semseg", view.top, view.left, view.height, view.width)
+            if np.count_nonzero(labels == wanted) >= enough:
+                break
+        return i, random, view
 
     def _to_batch(self, raw: Mapping[str, Tensor]) -> Labelled | Unlabelled:
         """On the device: conversion to the types that bench.problem declares, and photometry."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.nets.norm import BatchNorm, upsample
+from bench.nets.weights import load_exactly
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet RGB
 
@@ -94,37 +92,23 @@ def small(width: int) -> Encoder:
 
 
 def resnet50(weights: str) -> Encoder:
-    """torchvision's ResNet-50; low = stem..res4, high = res5. Output: 2048 channels at stride 32.
+    """torchvision's ResNet-50. Output: 2048 channels at stride 32."""
+    return resnet("resnet50", weights)
 
-    weights: "none", or the path of a state dict of torchvision's resnet50. ValueError if it does not fit exactly.
+
+def resnet(name: str, weights: str, *, dilated: bool = False) -> Encoder:
+    """One of torchvision's deep ResNets; low = stem..res4, high = res5. Output: 2048 channels at stride 32.
+
+    weights: "none", or the path of a state dict of that network. ValueError if it does not fit exactly.
+    dilated: the last two strides become dilations: stride 8.
     """
-    from torchvision.models import resnet50 as published  # two seconds that no other network has to wait for
+    from torchvision import models  # two seconds that no other network has to wait for
 
-    net = published(weights=None, norm_layer=BatchNorm)
+    build = getattr(models, name)
+    net = build(weights=None, norm_layer=BatchNorm, replace_stride_with_dilation=[False, dilated, dilated])
     if weights != "none":
         load_exactly(net, weights)
     low = nn.Sequential(
         Normalise(), net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3
     )  # fmt: skip
-    return Encoder(low, net.layer4, 1024, 2048, 32)
-
-
-def load_exactly(net: nn.Module, path: str) -> None:
-    """Load a local weight file; one line of ValueError if it is missing or any tensor does not fit."""
-    if not Path(path).is_file():
-        raise ValueError(f'network.weights: no file "{path}"; give a local state dict, or "none" to start from scratch')
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        there = {name: value.shape for name, value in state.items()}
-    except Exception as error:  # torch.load meets what it does not know with errors of every kind
-        raise ValueError(f"network.weights: {path} is no state dict ({type(error).__name__})") from error
-    wanted = {name: value.shape for name, value in net.state_dict().items()}
-    odd = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
-    if odd:
-        raise ValueError(f"network.weights: {path} does not fit: {len(odd)} tensors differ, first {odd[0]}")
-    net.load_state_dict(state)
-
-
-def weight_hash(path: str) -> str:
-    """sha256 of a weight file, "none" if there is none: what a record says about the start."""
-    return "none" if path == "none" else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return Encoder(low, net.layer4, 1024, 2048, 8 if dilated else 32)

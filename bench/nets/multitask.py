@@ -1,4 +1,4 @@
-"""The multi-task network: one encoder, a decoder a task; and the networks that `network=` offers."""
+"""The multi-task network: one encoder, a decoder a task; the small one, and the one with up-projections."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from torch import Tensor, nn
 
 from bench.nets import backbone
 from bench.nets.heads import LightDecoder, up_projection_decoder
+from bench.nets.weights import weight_hash
 from bench.problem import Problem
 from bench.tasks import task
 
 
 class MultiTask(nn.Module):
-    """forward: image B 3 H W in [0, 1] -> {task: raw output B channels H/2 W/2}; H and W are multiples of 32."""
+    """forward: image B 3 H W in [0, 1] -> {task: raw output B channels h w}; H and W are multiples of 32.
+
+    A raw output has its decoder's own size; the tasks' losses and decoding upsample it.
+    """
 
     def __init__(self, encoder: backbone.Encoder, decoders: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -67,7 +71,4 @@ class ResNet50:
         )
 
     def weights_used(self) -> str:
-        return backbone.weight_hash(self.weights)
-
-
-NETWORKS: dict[str, type[Small] | type[ResNet50]] = {"small": Small, "resnet50": ResNet50}
+        return weight_hash(self.weights)
