@@ -12,6 +12,7 @@ from bench.problem import Problem
 from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
+from methods.parts import weighting
 
 
 def losses(raw: Mapping[str, Tensor], labels: Mapping[str, Tensor], problem: Problem) -> dict[str, Tensor]:
@@ -20,7 +21,7 @@ def losses(raw: Mapping[str, Tensor], labels: Mapping[str, Tensor], problem: Pro
 
 
 class Supervised(Stage):
-    """All tasks from the labels of one domain, equal weights (baselines.md: `equal`)."""
+    """All tasks from the labels of one domain; how their losses become one update: parts/weighting.py."""
 
     @dataclass(kw_only=True)
     class Config(Stage.Config):
@@ -29,6 +30,10 @@ class Supervised(Stage):
         tasks: tuple[str, ...] | None = None  # None: all of the split's
         lr: float | None = None  # None: the network's
         power: float = 0.9  # of the polynomial decay of the learning rate
+        weighting: str = "equal"
+
+        def check(self, problem):
+            weighting.check(self.weighting)
 
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
@@ -39,10 +44,15 @@ class Supervised(Stage):
             lr=problem.network.lr if config.lr is None else config.lr,
             schedule=Schedule(power=config.power),
         )
+        self.weighting = weighting.make(config.weighting, tuple(self.net.decoders), self.optim, problem.seed)
 
     def step(self, t, source, target):
-        terms = losses(self.net(source.image), source.labels, self.problem)
-        self.optim.minimise(sum(terms.values()))
+        def forward():
+            return losses(self.net(source.image), source.labels, self.problem)
+
+        again = weighting.repeatable(forward, self.net)
+        terms = forward()
+        self.weighting.minimise(t, terms, self.net.encoder.parameters(), self.optim, again=again)
         return terms
 
     def predict(self, image):
