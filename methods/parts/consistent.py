@@ -1,0 +1,78 @@
+"""A single-task network adapted by a mean teacher: its outputs hold for the strongly changed image (ours).
+
+The simplest member of the family, for every task: labels from the teacher on the image as it is, the student learns
+them on the image under colour jitter and blur, beside its source labels. Arg-max classes where the teacher is surer
+than the threshold, the loss times the share of those pixels; depth by L1 of ln depth, normals by 1 - cos, everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from bench import ema
+from bench.exact import across_ranks
+from bench.optim import Optim
+from bench.problem import VOID
+from bench.rng import uniforms
+from bench.schedule import Schedule
+from bench.stage import Stage
+from bench.tasks import task
+from methods.parts import strong
+from methods.parts.supervised import Supervised
+from methods.parts.teacher import predicted, teacher_of
+
+
+class Consistent(Stage):
+    """`net` is the teacher, the average; it starts from the single-task source network, as the student does."""
+
+    @dataclass(kw_only=True)
+    class Config(Stage.Config):
+        base: Supervised.Config = field(default_factory=Supervised.Config)
+        task: str = ""  # filled in by the method
+        share: float = 0.4
+        ema: float = 0.99  # the average's momentum, at most
+        memory: float = 0.1  # share of the steps that the average remembers, at most
+        threshold: float = 0.968
+        lr: float | None = None  # None: a quarter of the network's
+        power: float = 0.9
+
+        def needs(self, problem):
+            return {"base": replace(self.base, tasks=(self.task,))}
+
+        def batchnorm(self):
+            return "batch statistics of source and strongly changed target in turn"
+
+    def __init__(self, config, problem, given):
+        super().__init__(config, problem, given)
+        self.student = given["base"].build().net
+        self.net = teacher_of(self.student)
+        lr = problem.network.lr / 4 if config.lr is None else config.lr
+        steps = config.steps(problem)
+        self.momentum = min(config.ema, 1 - 1 / max(1.0, config.memory * steps))
+        self.optim = Optim(self.student.parameters(), steps, lr=lr, schedule=Schedule(power=config.power))
+
+    def step(self, t, source, target):
+        name = self.config.task
+        on_source = task(name).loss(self.student(source.image)[name], source.labels[name], self.problem)
+        label, trust = self.pseudo_label(predicted(self.net, target.image)[name])
+        changed = self.changed(target.image, uniforms(target.ids, 7, self.problem.seed, "consistent", t))
+        on_target = task(name).loss(self.student(changed)[name], label, self.problem)
+        self.optim.minimise(on_source + trust * on_target)
+        ema.update(self.net, self.student, self.momentum)
+        return {name: on_source, f"{name}_target": on_target, "trust": trust}
+
+    @torch.no_grad()
+    def pseudo_label(self, raw):
+        """The teacher's output as a label on its own grid, and how much of it counts."""
+        decoded = task(self.config.task).decode(raw, raw.shape[-2:], self.problem)
+        if self.config.task == "semseg":
+            sure = raw.float().softmax(1).amax(1) > self.config.threshold
+            return torch.where(sure, decoded.long(), VOID), across_ranks(sure.float().mean())
+        return decoded.unsqueeze(1) if self.config.task == "depth" else decoded, raw.new_ones((), dtype=torch.float32)
+
+    def changed(self, image, u):
+        """Colour jitter of 0.25 in four of five images, blur of sigma 0.15 to 1.15 in one of two."""
+        image = strong.where(u[:, 0] < 0.8, strong.jitter(image, u[:, 1:5], (0.25, 0.25, 0.25, 0.25)), image)
+        return strong.where(u[:, 5] < 0.5, strong.blur(image, 0.15 + u[:, 6], 4), image)
