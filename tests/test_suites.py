@@ -1,4 +1,7 @@
-"""The suites of bench.check, over every method of the tree, and over plug-ins that must be caught."""
+"""The suites of bench.check, over every method of the tree, and over plug-ins that must be caught.
+
+`make test` takes a method of each kind, `make test-all` every one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ import pytest
 from bench import check, plugins
 
 PLUGINS = Path(__file__).parent / "plugins"
-IN_TREE = sorted(plugins.methods())
+DAILY = ("adabn", "single_task", "target_oracle", "umadapt", "umadapt_semi", "dacs")
+IN_TREE = [pytest.param(name, marks=() if name in DAILY else pytest.mark.slow) for name in sorted(plugins.methods())]
 
 
 @pytest.fixture

@@ -1,0 +1,176 @@
+"""A large adapted network taught to a small one that adapts too: DAKD's teacher, its plain student, its distillation.
+
+Kothandaraman, Nambiar, Mittal, WACV workshops 2021. Notation: P1 the auxiliary, P2 the final output; q_S, q_T the
+student's and the teacher's class probabilities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from bench.exact import cross_entropy
+from bench.nets.multitask import Small
+from bench.problem import VOID
+from bench.tasks.contract import upsampled
+from methods.parts.aligned import MultiLevel
+from methods.parts.teacher import predicted
+
+PARADIGMS = ("source", "target", "both", "sequential")  # the paper's (a), (b), (c), (d)
+KL, DIRECTIONS, ON, INIT = ("paper", "as_released"), ("forward", "reverse"), ("logprob", "prob"), ("adapted", "initial")
+BESIDE = 48  # the width of the Small student of a network that comes in one width
+
+
+def student_network(problem, width):
+    """The teacher's network, narrower: three quarters of its width have 0.57 of its parameters (DRN: 0.61).
+
+    A network without a width has a `Small` student beside it: whatever it is, a width is all there is to choose.
+    """
+    network = problem.network
+    if hasattr(network, "width"):
+        return replace(network, width=width or max(1, 3 * network.width // 4))
+    return Small(width=width or BESIDE, auxiliary_width=network.auxiliary_width)
+
+
+def kl_divergence(student, teacher, direction="forward"):
+    """KL(q_T || q_S) of raw scores, temperature 1: the sum over classes, the mean over pixels; reverse: KL(q_S || q_T).
+
+    The released call averages over the classes as well: its weight counts C times less.
+    """
+    log_s, log_t = (raw.float().log_softmax(1) for raw in (student, teacher))
+    log_p, log_q = (log_t, log_s) if direction == "forward" else (log_s, log_t)
+    return (log_p.exp() * (log_p - log_q)).sum(1).mean()
+
+
+def hard_alignment(student, teacher, on="logprob"):
+    """The mean over all elements of the squared difference of log-probabilities, or of probabilities."""
+    log_s, log_t = (raw.float().log_softmax(1) for raw in (student, teacher))
+    a, b = (log_s, log_t) if on == "logprob" else (log_s.exp(), log_t.exp())
+    return (a - b).square().mean()
+
+
+def label_loss(student, teacher):
+    """Cross entropy to the teacher's arg-max, at every pixel: no threshold and no void."""
+    losses, _ = cross_entropy(student, teacher.argmax(1), VOID)
+    return losses.mean()
+
+
+class Teacher(MultiLevel):
+    """Stage 1: the large network, adapted at two levels; 100k steps."""
+
+    @dataclass(kw_only=True)
+    class Config(MultiLevel.Config):
+        share: float = 0.5
+
+
+class Student(MultiLevel):
+    """The small network."""
+
+    @dataclass(kw_only=True)
+    class Config(MultiLevel.Config):
+        student_width: int | None = None  # None: three quarters of the network's; 48 beside a network that has none
+
+        def check(self, problem):
+            super().check(problem)
+            limit = getattr(problem.network, "width", None)
+            if limit is not None and student_network(problem, self.student_width).width >= limit:
+                raise ValueError(f"the student must be narrower than the teacher's network.width={limit}")
+
+    def network(self):
+        return student_network(self.problem, self.config.student_width)
+
+
+class PlainStudent(Student):
+    """Stage 1': the small network, adapted without a teacher: the baseline; 200k steps of a schedule over 250k."""
+
+    @dataclass(kw_only=True)
+    class Config(Student.Config):
+        horizon: float = 1.25
+
+
+class Distillation(Student):
+    """Stage 2, 50k steps: L_seg and L_adv of the student, and what the teacher says of source or target images.
+
+    L_distill = [L_KL + L_MSE + L_pT]_s + lambda_target [L_KL + L_MSE + L_pT]_t; paradigm source has the first bracket,
+    target the second, both has both. Stage 2', only if sequential: on from `both` with the second, 20k steps.
+    """
+
+    @dataclass(kw_only=True)
+    class Config(Student.Config):
+        teacher: Teacher.Config = field(default_factory=Teacher.Config)
+        student: PlainStudent.Config = field(default_factory=PlainStudent.Config)
+        paradigm: str = "sequential"
+        share: float = 0.25
+        finish: float = 0.1  # share of stage 2'
+        finish_lr: float = 0.1  # its learning rates, times stage 2's
+        kl: str = "paper"  # or "as_released": without the KL, which the released code leaves out by a slip
+        kl_direction: str = "forward"  # KL(q_T || q_S); "reverse": KL(q_S || q_T)
+        mse_on: str = "logprob"  # or "prob"
+        student_init: str = "adapted"  # the plain student; "initial": as its network starts, as released
+        lambda_kl: float = 0.1  # of the KL summed over classes; at the feature level times `auxiliary`
+        lambda_mse: float = 0.01
+        lambda_pt: float = 1.0  # of the cross entropy to the teacher's labels
+        lambda_target: float = 1.0
+
+        def needs(self, problem):
+            teacher = {"teacher": replace(self.teacher, heads=self.heads)}
+            if self.paradigm == "sequential":
+                return teacher | {"start": replace(self, paradigm="both")}
+            if self.student_init == "initial":
+                return teacher
+            return teacher | {"start": replace(self.student, heads=self.heads, student_width=self.student_width)}
+
+        def check(self, problem):
+            super().check(problem)
+            for what, known in (("paradigm", PARADIGMS), ("kl", KL), ("kl_direction", DIRECTIONS), ("mse_on", ON),
+                                ("student_init", INIT)):  # fmt: skip
+                if getattr(self, what) not in known:
+                    raise ValueError(f'no {what} "{getattr(self, what)}"; known: {" ".join(known)}')
+
+        def steps(self, problem):
+            share = self.finish if self.paradigm == "sequential" else self.share
+            return max(1, round(share * problem.budget))
+
+    def __init__(self, config, problem, given):
+        super().__init__(config, problem, given)
+        self.teacher = given["teacher"].build().net.requires_grad_(False)
+        size, limit = (sum(p.numel() for p in net.parameters()) for net in (self.net, self.teacher))
+        if size >= limit:
+            raise ValueError(f"the student has {size} parameters, the teacher {limit}: lower method.student_width")
+
+    def pace(self):
+        return self.config.finish_lr if self.config.paradigm == "sequential" else 1.0
+
+    def start(self, given):
+        if "start" not in given:
+            return super().start(given)
+        before = given["start"].build()
+        return before.net, before.discriminators
+
+    def step(self, t, source, target):
+        on_source, on_target = self.net(source.image), self.net(target.image)
+        terms = self.supervised(on_source, source.labels)
+        if self.config.paradigm in ("source", "both"):
+            taught = self.distilled(on_source, predicted(self.teacher, source.image))
+            terms |= {f"source_{name}": loss for name, loss in taught.items()}
+        if self.config.paradigm != "source":
+            taught = self.distilled(on_target, predicted(self.teacher, target.image))
+            terms |= {f"target_{name}": self.config.lambda_target * loss for name, loss in taught.items()}
+        return self.compete(terms, on_source, on_target)
+
+    def distilled(self, student, teacher):
+        """{loss: weighted value} of one domain: L_KL and L_pT of the final, L_KL and L_MSE of the auxiliary output."""
+        config = self.config
+        final, feature = (self.paired("semseg", level, student, teacher) for level in ("final", "auxiliary"))
+        terms = {
+            "mse": config.lambda_mse * hard_alignment(*feature, config.mse_on),
+            "labels": config.lambda_pt * label_loss(*final),
+        }
+        if config.kl == "paper":
+            output, low = (kl_divergence(*pair, config.kl_direction) for pair in (final, feature))
+            terms["kl"] = config.lambda_kl * (output + config.auxiliary * low)
+        return terms
+
+    def paired(self, name, level, student, teacher):
+        """Both raw outputs of a task, on the student's grid."""
+        mine = student[level][name]
+        return mine, upsampled(teacher[level][name], mine.shape[-2:])
