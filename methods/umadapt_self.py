@@ -27,7 +27,7 @@ class Method(Adaptation):
 
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
-        lr = problem.network.lr / 10 if config.lr is None else config.lr
+        lr = problem.network.lr / 20 if config.lr is None else config.lr
         self.optim = Optim(self.high.parameters(), config.steps(problem), lr=lr, clip=config.clip)
 
     def step(self, t, source, target):

@@ -26,7 +26,7 @@ class Method(Stage):
         share: float = 0.2
         target_labels: float = 0.1
         alpha: float = 1.0  # weight of the transferred predictions' losses
-        lr: float | None = None  # of the supervised turns; None: a tenth of the network's
+        lr: float | None = None  # of the supervised turns; None: a twentieth of the network's
         clip: float = 10.0
 
         def check(self, problem):
@@ -40,7 +40,7 @@ class Method(Stage):
         super().__init__(config, problem, given)
         self.adapted = given["adapt"].build()
         trained = [self.adapted.high, self.adapted.target_net.decoders, self.adapted.transfer]
-        lr = problem.network.lr / 10 if config.lr is None else config.lr
+        lr = problem.network.lr / 20 if config.lr is None else config.lr
         self.optim = Optim(
             [p for part in trained for p in part.parameters()], config.steps(problem), lr=lr, clip=config.clip
         )

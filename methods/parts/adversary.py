@@ -25,15 +25,15 @@ class Adversarial(Adaptation):
 
     @dataclass(kw_only=True)
     class Config(Adaptation.Config):
-        critic_lr: float | None = None  # of H; None: half the network's
+        critic_lr: float | None = None  # of H; None: a quarter of the network's
         beta: float = 1.0  # keeps H a transfer function
         margin: float = 2.0  # times the running mean of E(x_s)
         margin_momentum: float = 0.99
 
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
-        lr = problem.network.lr / 10 if config.lr is None else config.lr
-        critic_lr = problem.network.lr / 2 if config.critic_lr is None else config.critic_lr
+        lr = problem.network.lr / 20 if config.lr is None else config.lr
+        critic_lr = problem.network.lr / 4 if config.critic_lr is None else config.critic_lr
         steps, common = config.steps(problem), {"betas": (0.5, 0.999), "clip": config.clip}
         self.register_buffer("mean_energy", torch.zeros(()))  # running mean of E(x_s); 0: none seen yet
         self.encoder_optim = Optim(self.high.parameters(), steps, lr=lr, **common)

@@ -56,7 +56,7 @@ class Adaptation(Stage):
         lam: float = 10.0  # weight of the contour term
         anchor: float = 1.0  # weight of source supervision through M_t's weights; 0: none, as published
         statistics: str = "target"  # of M_t's BatchNorm: the source's, the target's re-estimated, or "target batch"
-        lr: float | None = None  # of M_t; None: a tenth of the network's
+        lr: float | None = None  # of M_t; None: a twentieth of the network's
         clip: float = 10.0
 
         def needs(self, problem):
