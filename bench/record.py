@@ -107,6 +107,7 @@ class Network(_Part):
     name: str = ""
     parameters: int | None = None
     weights: str = ""  # "none", or the hash of the file that training started from
+    settings: dict[str, Any] = Field(default_factory=dict)  # its other fields
 
 
 class RunRecord(_Part):

@@ -242,7 +242,11 @@ def describe(
         },
         "manifests": {role: digest for node in chain for role, digest in node.recipe["data"].items()},
         "batchnorm": run.config.batchnorm(),
-        "network": {"name": run.network_name, "weights": run.network.weights_used()},
+        "network": {
+            "name": run.network_name,
+            "weights": run.network.weights_used(),
+            "settings": {name: value for name, value in to_plain(run.network).items() if name != "weights"},
+        },
         "precision": run.precision,
         "world": dist.world(),
         "exact": device.type == "cpu",  # on CUDA until every operation has been shown to be

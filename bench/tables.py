@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -34,13 +35,17 @@ class Entry:
         """Equal for runs that differ in nothing but their seed: only these are averaged."""
         r = self.record
         what = (r.split, r.protocol, r.selection, r.limit, r.method, r.config, r.target_labels)
-        return canonical([*what, r.network.name, r.network.weights, r.precision, r.world])
+        return canonical([*what, *_network(r), r.precision, r.world])
 
     @property
     def bench(self) -> str:
         """Equal for runs that may stand beside each other: images, rules, network and precision."""
         r = self.record
-        return canonical([r.split, r.protocol, r.selection, r.limit, r.network.name, r.network.weights, r.precision])
+        return canonical([r.split, r.protocol, r.selection, r.limit, *_network(r), r.precision])
+
+
+def _network(run: RunRecord) -> tuple[Any, ...]:
+    return run.network.name, run.network.weights, run.network.settings
 
 
 def entries(store: Path) -> tuple[list[Entry], list[str]]:

@@ -88,6 +88,7 @@ def test_a_seed_that_was_run_twice_counts_once_and_its_newest_run_is_taken(tmp_p
         {"limit": 20},
         {"network": Network(name="large")},
         {"network": Network(name="small", weights="1234")},
+        {"network": Network(name="small", settings={"width": 8})},
         {"precision": "bf16"},
         {"world": 2},
         {"config": {"lr": 0.1}},

@@ -80,23 +80,28 @@ class Bank(nn.Module):
     def __init__(self, num_classes: int, channels: int) -> None:
         super().__init__()
         self.register_buffer("vectors", torch.zeros(num_classes, channels))
-        self.register_buffer("count", torch.zeros(num_classes))  # means seen; 0: the class has no centroid
+        self.register_buffer("count", torch.zeros(num_classes))  # batches' worth of means; 0: no centroid yet
 
     @torch.no_grad()
     def collect(self, features: Tensor, labels: Tensor, least: int) -> None:
-        """The running mean over image-wise class means."""
-        sums, number = map(across_ranks, class_means(features, labels, len(self.count), least))
-        self.count += number
-        self.vectors += (sums - number[:, None] * self.vectors) / self.count.clamp(min=1e-6)[:, None]
+        """The running mean over image-wise class means, every batch with equal weight, on any number of ranks."""
+        means, share = self._seen(features, labels, least)
+        self.count += share
+        self.vectors += (share / self.count.clamp(min=1e-6))[:, None] * (means - self.vectors)
 
     @torch.no_grad()
     def move(self, features: Tensor, labels: Tensor, least: int, momentum: float) -> None:
         """v_c <- (1 - momentum) v_c + momentum mean, for the classes that the step's images show."""
-        sums, number = map(across_ranks, class_means(features, labels, len(self.count), least))
-        means = sums / number.clamp(min=1e-6)[:, None]
-        rate = torch.where(self.count > 0, momentum, 1.0) * (number > 0)
+        means, share = self._seen(features, labels, least)
+        rate = torch.where(self.count > 0, momentum, 1.0) * (share > 0)
         self.vectors += rate[:, None] * (means - self.vectors)
-        self.count += number
+        self.count += share
+
+    def _seen(self, features: Tensor, labels: Tensor, least: int) -> tuple[Tensor, Tensor]:
+        """The mean over the images of all ranks that show a class C D, and these images' share C."""
+        sums, number = map(across_ranks, class_means(features, labels, len(self.count), least))
+        images = across_ranks(torch.full_like(number, len(features)))
+        return sums / number.clamp(min=1e-6)[:, None], number / images
 
     @torch.no_grad()
     def nearest(self, features: Tensor, size: tuple[int, int]) -> Tensor:
