@@ -96,6 +96,16 @@ def test_the_mixed_image_shows_the_source_where_its_labels_do(monkeypatch):
     assert torch.equal(mixed.image, torch.where(pasted[:, None], batch.image, target().image))
 
 
+def test_the_teacher_sees_the_target_before_any_change_of_light_and_the_student_never_does():
+    stage, view = build(), dataclasses.replace(target(), clean=1 - target().image)
+    seen = {"net": [], "teacher": []}
+    for name, images in seen.items():
+        getattr(stage, name).register_forward_hook(lambda _, inputs, __, images=images: images.append(inputs[0]))
+    stage.step(0, source(), view)
+    assert len(seen["teacher"]) == 1 and torch.equal(seen["teacher"][0], view.clean)
+    assert len(seen["net"]) == 2 and torch.equal(seen["net"][0], source().image)
+
+
 def test_what_an_image_is_dealt_does_not_depend_on_its_batch():
     stage = build()
     answering(stage, BOXES[:1], HALF[:1])

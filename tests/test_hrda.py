@@ -10,6 +10,7 @@ from bench.nets.multitask import Small
 from bench.rng import reseed
 from methods import hrda
 from methods.parts.scales import Window, fused
+from methods.parts.selftraining import Believed
 from tests import shapes
 
 PROBLEM = shapes.problem(height=64, width=128)
@@ -140,6 +141,18 @@ def test_details_have_a_tenth_of_the_class_loss_on_source_and_mixed_images():
     names = {"semseg", "detail", "mixed_semseg", "mixed_detail", "depth", "normals", "sure"}
     assert terms.keys() == names
     assert loss.item() == pytest.approx(sum(v.item() for n, v in terms.items() if n != "sure"), rel=1e-5)
+
+
+def test_details_of_mixed_images_are_weighted_pixel_by_pixel_like_the_whole():
+    stage, label = build(detail=0.5), SOURCE.labels["semseg"]
+    window = stage.window(0, "mixed", SOURCE.image)
+    weight = 1 - window.within(torch.ones(2, window.height, window.width), (64, 128))  # 0 in the window
+    with torch.no_grad():
+        terms = stage.mixed_losses(0, Believed(SOURCE.image, {"semseg": label}, weight))
+        assert terms["mixed_detail"] == 0 and terms["mixed_semseg"] > 0
+        half = stage.mixed_losses(0, Believed(SOURCE.image, {"semseg": label}, torch.full(label.shape, 0.5)))
+        full = stage.mixed_losses(0, Believed(SOURCE.image, {"semseg": label}, torch.ones(label.shape)))
+    assert all(half[name].item() == pytest.approx(full[name].item() / 2, rel=1e-5) for name in full)
 
 
 def test_the_window_follows_from_the_step_and_differs_for_source_and_mixed_images():
