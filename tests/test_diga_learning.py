@@ -87,10 +87,12 @@ def mean_miou(worlds, name) -> float:
 
 
 def test_t12_each_stage_gains_on_the_mean_over_seeds(worlds):
+    """Seen: 36, 47, 34 from source alone; 57, 56, 63 after the warm-up; 66, 71, 71 after a round."""
     assert mean_miou(worlds, "source_only") < mean_miou(worlds, "warm") < mean_miou(worlds, "round")
 
 
 def test_t12_without_distillation_the_warm_up_gains_less(worlds):
+    """Seen: 27, 15, 25: the second view, unsupervised, still enters the student's BatchNorm statistics."""
     assert mean_miou(worlds, "undistilled") < mean_miou(worlds, "warm")
 
 
