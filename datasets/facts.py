@@ -1,0 +1,27 @@
+"""What is known of a data set's files before one of them is opened: what the verifier compares them with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A module of a data set has one as `FACTS`.
+
+    counts: images of each part in an official full set; None where nobody counted.
+    firm: the counts were read in a devkit or measured; if not, a difference is a warning and never an error.
+    sizes: width and height of the images in pixels; empty where they vary by nature.
+    forms: what the files of each field are, in the words of datasets/pictures.py ("8-bit palette", "16-bit grey"), or
+        "JPEG", "JSON", or type and key of an array ("float16 dataset").
+    median_depth: metres between which an image's median valid depth lies; another shows a wrong unit.
+    never: classes of the data set's label space that do not occur in it.
+    """
+
+    counts: Mapping[str, int | None]
+    firm: bool = True
+    sizes: tuple[tuple[int, int], ...] = ()
+    forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    median_depth: tuple[float, float] | None = None
+    never: tuple[str, ...] = ()
