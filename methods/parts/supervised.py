@@ -50,7 +50,7 @@ class Supervised(Stage):
         def forward():
             return losses(self.net(source.image), source.labels, self.problem)
 
-        again = weighting.repeatable(forward, self.net)
+        again = self.weighting.again(forward, self.net)
         terms = forward()
         self.weighting.minimise(t, terms, self.net.encoder.parameters(), self.optim, again=again)
         return terms

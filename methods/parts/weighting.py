@@ -37,10 +37,7 @@ def make(word, tasks, optim, seed):
 
 
 def repeatable(forward, *nets):
-    """A second `forward()` of the same step, for famo: same random numbers, no graph, and no buffer moves.
-
-    To be made before the first forward pass, which draws the numbers that the second is to draw again.
-    """
+    """A second `forward()` of the same step: same random numbers, no graph, and no buffer moves."""
     device = next(nets[0].parameters()).device
     cuda = [device] if device.type == "cuda" else []
     host, states = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in cuda]
@@ -66,10 +63,17 @@ class Equal(nn.Module):
         super().__init__()
         self.tasks, self.seed = tuple(tasks), seed
 
+    def again(self, forward, *nets):
+        """What computes {task: loss} once more after the update, if the rule asks for it; `nets`: what it passes.
+
+        To be made before the first pass, which draws the numbers that the second is to draw again.
+        """
+        return None
+
     def minimise(self, t, terms, shared, optim, *, again=None, extra=None):
         """One update of the parameters of `optim` from {task: loss}.
 
-        shared: the parameters that the tasks share. again: see `repeatable`. extra: a loss outside the weighting.
+        shared: the parameters that the tasks share. again: what `again` made. extra: a loss outside the weighting.
         """
         optim.minimise(_with(sum(terms.values()), extra))
 
@@ -167,13 +171,16 @@ class Famo(Scaled):
         self.xi = nn.Parameter(torch.zeros(len(self.tasks)))
         self.optim = Optim([self.xi], optim.steps, lr=self.RATE, decay=self.DECAY)
 
+    def again(self, forward, *nets):
+        return repeatable(forward, *nets)
+
     def weights(self, t, values):
         weights = self.xi.detach().softmax(0) / (values + EPS)
         return len(self.tasks) * weights / weights.sum()
 
     def minimise(self, t, terms, shared, optim, *, again=None, extra=None):
         if again is None:
-            raise ValueError("famo needs a second forward pass (methods.parts.weighting.repeatable)")
+            raise ValueError("famo needs a second forward pass: again=rule.again(forward, net)")
         before = self.values(terms)
         super().minimise(t, terms, shared, optim, extra=extra)
         fell = (before + EPS).log() - (self.values(again()) + EPS).log()
