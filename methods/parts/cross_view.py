@@ -7,7 +7,6 @@ strongly augmented image on half of the classes, the translated image elsewhere)
 
 from __future__ import annotations
 
-import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ from bench.tasks import task
 from bench.tasks.contract import pooled, upsampled
 from methods.parts import strong
 from methods.parts.consensus import features_and_outputs
+from methods.parts.distances import REGRESSIONS
 from methods.parts.mixing import classes_in, half, paste, pixels_of
 from methods.parts.teacher import follow, momentum, teacher_of
 from methods.parts.translator import Translation
@@ -34,11 +34,7 @@ def taught(name, teacher, student, problem):
     teacher = task(name).canonical(teacher.detach(), problem)
     if name == "semseg":
         return -(teacher * student.float().log_softmax(1)).sum(1).mean()
-    student = task(name).canonical(student, problem)
-    if name == "depth":
-        near, far = problem.depth_range
-        return (teacher - student).abs().mean() * math.log(far / near)
-    return 1 - (teacher * student).sum(1).mean()
+    return REGRESSIONS[name](teacher, task(name).canonical(student, problem), problem).mean()
 
 
 def symmetric(name, teacher, student, r, problem):
