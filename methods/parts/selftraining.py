@@ -29,14 +29,12 @@ from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
 from bench.tasks.contract import pooled, upsampled
+from methods.parts import strong
 from methods.parts.mixing import classes_in, half, paste, pixels_of
-from methods.parts.strong import blur, jitter, where
 from methods.parts.supervised import losses
 from methods.parts.teacher import follow, predicted, teacher_of
 
 CONSISTENCY = ("semseg", "all")
-JITTERED, BLURRED = 0.8, 0.5  # shares of the images
-BLUR = (0.15, 1.15)  # sigma, pixels
 
 
 @dataclass(frozen=True)
@@ -125,10 +123,7 @@ class SelfTraining(Stage):
 
     def strong(self, t, what, image, ids):
         """Colour jitter and blur, each image by numbers of its own."""
-        u = uniforms(ids, 7, self.problem.seed, what, t)
-        image = where(u[:, 4] < JITTERED, jitter(image, u[:, :4], (self.config.jitter,) * 4), image)
-        sigma = BLUR[0] + (BLUR[1] - BLUR[0]) * u[:, 6]
-        return where(u[:, 5] < BLURRED, blur(image, sigma, radius=4), image)
+        return strong.changed(image, uniforms(ids, strong.DEALT, self.problem.seed, what, t), self.config.jitter)
 
     def believed_losses(self, what, raw, believed):
         """The terms of a student's outputs for images whose labels are believed, named `what` and the task."""
