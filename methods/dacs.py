@@ -13,18 +13,6 @@ ImageNet (COCO) ResNet-101, its head at ten times; each image has its own photom
 stored BatchNorm statistics and sees the image before any change of light; void is never pasted.
 """
 
-from __future__ import annotations
+from methods.parts.selftraining import SelfTraining as Method
 
-from methods.parts.selftraining import SelfTraining
-from methods.parts.supervised import losses
-
-
-class Method(SelfTraining):
-    def step(self, t, source, target):
-        self.follow(t)
-        terms = losses(self.net(source.image), source.labels, self.problem)
-        pseudo = self.pseudo(target.clean)
-        mixed = self.mix(t, source, target, pseudo)
-        terms |= self.believed_losses("mixed", self.net(mixed.image), mixed)
-        self.optim.minimise(sum(terms.values()))
-        return terms | {"sure": pseudo.weight}
+__all__ = ["Method"]

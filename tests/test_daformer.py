@@ -70,7 +70,7 @@ def test_without_pretrained_weights_the_distance_is_off_and_asking_for_it_is_ref
 def test_with_pretrained_weights_it_is_on_unless_it_is_0():
     assert "distance" in build(PRETRAINED).step(0, source(), target())
     assert "distance" not in build(PRETRAINED, distance=0.0).step(0, source(), target())
-    one, two = (build(PRETRAINED, distance=w).source_losses(source())["distance"] for w in (None, 0.01))
+    one, two = (build(PRETRAINED, distance=w).source_losses(0, source())["distance"] for w in (None, 0.01))
     assert two.item() == pytest.approx(2 * one.item())
 
 
@@ -87,7 +87,7 @@ def test_the_frozen_encoder_is_the_start_in_evaluation_mode_and_never_moves():
 def test_the_distance_moves_the_encoder_and_no_decoder():
     stage = build(PRETRAINED)
     stage.step(0, source(), target())
-    term = stage.source_losses(source())["distance"]
+    term = stage.source_losses(0, source())["distance"]
     assert shapes.gradient(term, stage.net.encoder.parameters()) > 0
     assert shapes.gradient(term, stage.net.decoders.parameters()) == 0
 

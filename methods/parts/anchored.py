@@ -22,7 +22,7 @@ PUBLISHED = 0.005  # weight of the feature distance
 
 
 class Anchored(SelfTraining):
-    """Class mixing with the recipe of DAFormer; `source_losses` is what its heirs share of the step."""
+    """Class mixing with the recipe of DAFormer."""
 
     @dataclass(kw_only=True)
     class Config(SelfTraining.Config):
@@ -54,7 +54,7 @@ class Anchored(SelfTraining):
     def encoder(self):
         return self.net.encoder
 
-    def source_losses(self, source):
+    def source_losses(self, t, source):
         """The supervised losses on the source, and the feature distance."""
         features = self.net.encoder(source.image)
         terms = losses(self.net.decode(features), source.labels, self.problem)

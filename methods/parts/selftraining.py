@@ -1,6 +1,6 @@
 """Self-training by class mixing: a mean teacher labels target images, source classes are pasted on them (DACS).
 
-The step that DACS and its heirs share, in the parts of which each makes its own:
+The step that DACS and its heirs share (`source_losses` and `target_losses` are what an heir makes its own):
 
     pseudo:  y_t = argmax p', q = the share of pixels with max p' >= threshold, one number of the batch of all ranks
     mix:     M = the pixels of half of the source label's classes; x_m = strong(M x_s + (1 - M) x_t), y_m alike,
@@ -91,6 +91,29 @@ class SelfTraining(Stage):
     def build(self):
         """The student; an heir may put its own here."""
         return self.problem.network.build(self.problem, self.problem.tasks)
+
+    def step(self, t, source, target):
+        self.follow(t)
+        terms = self.source_losses(t, source)
+        pseudo = self.pseudo(target.clean)
+        terms |= self.target_losses(t, source, target, pseudo)
+        self.optim.minimise(self.total(terms))
+        return terms | {"sure": pseudo.weight}
+
+    def source_losses(self, t, source):
+        """The terms of the source images."""
+        return losses(self.net(source.image), source.labels, self.problem)
+
+    def target_losses(self, t, source, target, pseudo):
+        """The terms of what the teacher believes of the target images: those of the mixed images."""
+        return self.mixed_losses(t, self.mix(t, source, target, pseudo))
+
+    def mixed_losses(self, t, mixed):
+        return self.believed_losses("mixed", self.net(mixed.image), mixed)
+
+    def total(self, terms):
+        """What is minimised."""
+        return sum(terms.values())
 
     def follow(self, t):
         """The teacher's update by the student that step t starts with: the student itself at t = 0."""
