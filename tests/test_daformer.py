@@ -13,6 +13,7 @@ from bench.rng import reseed
 from methods import dacs, daformer
 from methods.parts.anchored import feature_distance, thing_cells
 from tests import shapes
+from tests.shapes import same, source, target
 
 CLASSES = ("road", "car", "person", "sky")
 
@@ -27,25 +28,12 @@ class Pretrained(Small):
 
 SMALL = Small(width=4, auxiliary_width=4)
 PRETRAINED = Pretrained(width=4, auxiliary_width=4)
-SOURCE, TARGET = shapes.render(4, 5, shifted=False), shapes.render(4, 6, shifted=True)
 
 
 def build(network=SMALL, **settings):
     reseed("build")
     problem = shapes.problem(classes=CLASSES, network=network, budget=400)
     return daformer.Method(daformer.Method.Config(**settings), problem, {}).train()
-
-
-def source(t=0):
-    return shapes.draw(SOURCE, 2, 1, t)
-
-
-def target(t=0):
-    return shapes.unlabelled(shapes.draw(TARGET, 2, 2, t))
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_rare_classes_are_drawn_at_temperature_001_unless_it_is_0():

@@ -11,14 +11,10 @@ from bench.rng import reseed
 from methods import source_only, weighted
 from methods.parts import weighting
 from tests import shapes
+from tests.shapes import source, state
 
 PROBLEM = shapes.problem()
-SOURCE = shapes.render(8, 5, shifted=False)
 WORDS = list(weighting.WEIGHTINGS)
-
-
-def batch(t):
-    return shapes.draw(SOURCE, 2, 1, t)
 
 
 def build(method, **settings):
@@ -26,15 +22,11 @@ def build(method, **settings):
     return method.Method(method.Method.Config(**settings), PROBLEM, {}).train()
 
 
-def state(stage):
-    return {name: value.clone() for name, value in stage.state_dict().items()}
-
-
 def test_equal_learns_the_bits_of_source_only():
     plain, equal = build(source_only), build(weighted, weighting="equal")
     for t in range(3):
-        plain.step(t, batch(t), None)
-        equal.step(t, batch(t), None)
+        plain.step(t, source(t), None)
+        equal.step(t, source(t), None)
     assert state(plain).keys() == state(equal).keys()
     assert all(torch.equal(value, state(equal)[name]) for name, value in state(plain).items())
 
@@ -42,16 +34,16 @@ def test_equal_learns_the_bits_of_source_only():
 @pytest.mark.parametrize("word", WORDS)
 def test_every_rule_learns_and_survives_a_kill_to_the_bit(word, tmp_path):
     straight = build(weighted, weighting=word, share=0.4)  # dwa: an epoch a step
-    first = sum(straight.step(0, batch(0), None).values()).item()
+    first = sum(straight.step(0, source(0), None).values()).item()
     for t in range(1, 8):
-        last = sum(straight.step(t, batch(0), None).values()).item()
+        last = sum(straight.step(t, source(0), None).values()).item()
         if t == 3:
             checkpoint.save(tmp_path, straight, 4, 0.0)
     assert last < first
     resumed = build(weighted, weighting=word, share=0.4)
     checkpoint.resume(tmp_path, resumed)
     for t in range(4, 8):
-        resumed.step(t, batch(0), None)
+        resumed.step(t, source(0), None)
     assert all(torch.equal(value, state(resumed)[name]) for name, value in state(straight).items())
 
 
