@@ -50,7 +50,7 @@ class Method(Stage):
         self.optim = Optim(
             self.net.parameters(),
             config.steps(problem),
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
 

@@ -50,7 +50,7 @@ class Consistent(Stage):
         super().__init__(config, problem, given)
         self.student = given["base"].build().net
         self.net = teacher_of(self.student)
-        lr = problem.network.lr / 4 if config.lr is None else config.lr
+        lr = problem.rate(config.lr, 0.25)
         steps = config.steps(problem)
         self.momentum = min(config.ema, 1 - 1 / max(1.0, config.memory * steps))
         self.optim = Optim(self.student.parameters(), steps, lr=lr, schedule=Schedule(power=config.power))

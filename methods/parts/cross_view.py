@@ -104,7 +104,7 @@ class CrossView(Stage):
         self.optim = Optim(
             net.parameters(),
             config.steps(problem),
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
 

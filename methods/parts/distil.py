@@ -169,7 +169,7 @@ class Distilled(Stage):
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
         self.net = problem.network.build(problem, problem.tasks)
-        steps, lr = config.steps(problem), problem.network.lr if config.lr is None else config.lr
+        steps, lr = config.steps(problem), problem.rate(config.lr)
         self.optim = Optim(self.net.parameters(), steps, lr=lr, schedule=Schedule(power=config.power))
         self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
         self.teachers = Teachers({name: given[name].build().net for name in problem.tasks})

@@ -82,7 +82,7 @@ class SelfTraining(Stage):
         self.optim = Optim(
             self.net.parameters(),
             steps,
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             kind="adamw",
             decay=config.decay,
             schedule=Schedule(power=config.power, warmup=round(config.warmup * steps)),

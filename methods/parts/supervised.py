@@ -41,7 +41,7 @@ class Supervised(Stage):
         self.optim = Optim(
             self.net.parameters(),
             config.steps(problem),
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
         self.weighting = weighting.make(config.weighting, tuple(self.net.decoders), self.optim, problem.seed)

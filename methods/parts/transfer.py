@@ -158,7 +158,7 @@ class Base(Stage):
         self.optim = Optim(
             self.parameters(),
             config.steps(problem),
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
 
