@@ -6,7 +6,8 @@ source image are pasted on a target image, and the student learns them and the t
 
 As published it knows segmentation alone; depth and normals get source supervision only, DACS-MT (ours).
 `method.consistency=all` (ours): the mixed images teach them as well. `method.threshold=0`: every pseudo label counts
-fully; `method.threshold=2`: none does, only the pasted pixels teach.
+fully; `method.threshold=2`: none does, only the pasted pixels teach. `method.weighting=pcgrad` and its like
+(parts/weighting.py): a rule for the tasks, each with its source and its target term, here and in all heirs.
 
 Differs: the suite's optimiser and network rate with poly 0.9 as in source_only, where the authors have SGD 2.5e-4 of an
 ImageNet (COCO) ResNet-101, its head at ten times; each image has its own photometric numbers; the teacher predicts with

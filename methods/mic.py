@@ -43,9 +43,8 @@ class Method(Anchored):
         terms = super().target_losses(t, source, target, pseudo)
         return terms | self.masked_losses(t, target, pseudo) if self.config.weight else terms
 
-    def total(self, terms):
-        weight = self.config.weight
-        return super().total({n: weight * v if n.startswith("masked_") else v for n, v in terms.items()})
+    def weighed(self, terms):
+        return {n: self.config.weight * v if n.startswith("masked_") else v for n, v in terms.items()}
 
     def masked_losses(self, t, target, pseudo):
         """The student on the colour-augmented target image behind a mask, against the teacher on the whole image."""

@@ -10,6 +10,7 @@ from bench import checkpoint
 from bench.rng import reseed
 from methods import source_only
 from methods.parts import weighting
+from methods.parts.second_pass import repeatable
 from methods.parts.supervised import losses
 from tests import shapes
 from tests.shapes import same, source, state
@@ -57,7 +58,7 @@ def test_weighted_losses_leave_no_other_trace_in_the_network(word):
 def test_the_second_pass_sees_the_same_numbers_and_moves_no_buffer():
     net = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(64))
     x = torch.randn(8, 64)
-    again = weighting.repeatable(lambda: net(x), net)
+    again = repeatable(lambda: net(x), net)
     first = net(x)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     following = torch.get_rng_state()

@@ -50,10 +50,6 @@ class Anchored(SelfTraining):
         self.weight = (PUBLISHED if config.distance is None else config.distance) if pretrained else 0.0
         self.frozen = copy.deepcopy(self.encoder).requires_grad_(False) if pretrained else None
 
-    @property
-    def encoder(self):
-        return self.net.encoder
-
     def source_losses(self, t, source):
         """The supervised losses on the source, and the feature distance."""
         features = self.net.encoder(source.image)

@@ -29,10 +29,11 @@ from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
 from bench.tasks.contract import pooled, upsampled
-from methods.parts import strong
+from methods.parts import strong, weighting
 from methods.parts.mixing import classes_in, half, paste, pixels_of
 from methods.parts.supervised import losses
 from methods.parts.teacher import follow, predicted, teacher_of
+from methods.parts.weighting import by_task
 
 CONSISTENCY = ("semseg", "all")
 
@@ -59,6 +60,7 @@ class SelfTraining(Stage):
         memory: float = 1.0  # share of the steps that the teacher remembers, at most
         threshold: float = 0.968  # of the teacher's confidence
         jitter: float = 0.25  # strength of the mixed images' colour jitter
+        weighting: str = "equal"  # of the tasks, each with its source and target terms (parts/weighting.py)
         consistency: str = "semseg"  # tasks that target images teach; "all": depth and normals as well (ours)
 
         def check(self, problem):
@@ -66,6 +68,7 @@ class SelfTraining(Stage):
                 raise ValueError(f"mixing by class needs the task semseg; there are {' '.join(problem.tasks)}")
             if self.consistency not in CONSISTENCY:
                 raise ValueError(f'no consistency "{self.consistency}"; known: {" ".join(CONSISTENCY)}')
+            weighting.check(self.weighting)
 
         def batchnorm(self):
             return "batch statistics of source and mixed images in turn; the teacher predicts with the stored ones"
@@ -87,17 +90,26 @@ class SelfTraining(Stage):
             decay=config.decay,
             schedule=Schedule(power=config.power, warmup=round(config.warmup * steps)),
         )
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
 
     def build(self):
         """The student; an heir may put its own here."""
         return self.problem.network.build(self.problem, self.problem.tasks)
 
+    @property
+    def encoder(self):
+        """What the tasks share."""
+        return self.net.encoder
+
     def step(self, t, source, target):
         self.follow(t)
-        terms = self.source_losses(t, source)
         pseudo = self.pseudo(target.clean)
-        terms |= self.target_losses(t, source, target, pseudo)
-        self.optim.minimise(self.total(terms))
+
+        def forward():
+            terms = self.source_losses(t, source) | self.target_losses(t, source, target, pseudo)
+            return terms, by_task(self.weighed(terms), self.problem.tasks)
+
+        terms = self.weighting.learn(t, forward, self.net, self.encoder, self.optim)
         return terms | {"sure": pseudo.weight}
 
     def source_losses(self, t, source):
@@ -111,9 +123,9 @@ class SelfTraining(Stage):
     def mixed_losses(self, t, mixed):
         return self.believed_losses("mixed", self.net(mixed.image), mixed)
 
-    def total(self, terms):
-        """What is minimised."""
-        return sum(terms.values())
+    def weighed(self, terms):
+        """The terms as they are minimised."""
+        return terms
 
     def follow(self, t):
         """The teacher's update by the student that step t starts with: the student itself at t = 0."""

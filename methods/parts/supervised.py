@@ -48,12 +48,10 @@ class Supervised(Stage):
 
     def step(self, t, source, target):
         def forward():
-            return losses(self.net(source.image), source.labels, self.problem)
+            terms = losses(self.net(source.image), source.labels, self.problem)
+            return terms, terms
 
-        again = self.weighting.again(forward, self.net)
-        terms = forward()
-        self.weighting.minimise(t, terms, self.net.encoder.parameters(), self.optim, again=again)
-        return terms
+        return self.weighting.learn(t, forward, self.net, self.net.encoder, self.optim)
 
     def predict(self, image):
         return self.net(image)
