@@ -39,6 +39,10 @@ class Problem:
     network: NetworkConfig
     class_frequencies: tuple[float, ...] = ()  # share of each class among the labelled source pixels
 
+    def rate(self, lr: float | None, share: float = 1.0) -> float:
+        """The learning rate `lr`; None: so much of the network's."""
+        return share * self.network.lr if lr is None else lr
+
     @property
     def sky(self) -> int | None:
         """The id of the sky, where depth and normals do not exist; None if the classes have none."""

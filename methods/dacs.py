@@ -6,25 +6,14 @@ source image are pasted on a target image, and the student learns them and the t
 
 As published it knows segmentation alone; depth and normals get source supervision only, DACS-MT (ours).
 `method.consistency=all` (ours): the mixed images teach them as well. `method.threshold=0`: every pseudo label counts
-fully; `method.threshold=2`: none does, only the pasted pixels teach.
+fully; `method.threshold=2`: none does, only the pasted pixels teach. `method.weighting=pcgrad` and its like
+(parts/weighting.py): a rule for the tasks, each with its source and its target term, here and in all heirs.
 
 Differs: the suite's optimiser and network rate with poly 0.9 as in source_only, where the authors have SGD 2.5e-4 of an
 ImageNet (COCO) ResNet-101, its head at ten times; each image has its own photometric numbers; the teacher predicts with
 stored BatchNorm statistics and sees the image before any change of light; void is never pasted.
 """
 
-from __future__ import annotations
+from methods.parts.selftraining import SelfTraining as Method
 
-from methods.parts.selftraining import SelfTraining
-from methods.parts.supervised import losses
-
-
-class Method(SelfTraining):
-    def step(self, t, source, target):
-        self.follow(t)
-        terms = losses(self.net(source.image), source.labels, self.problem)
-        pseudo = self.pseudo(target.clean)
-        mixed = self.mix(t, source, target, pseudo)
-        terms |= self.believed_losses("mixed", self.net(mixed.image), mixed)
-        self.optim.minimise(sum(terms.values()))
-        return terms | {"sure": pseudo.weight}
+__all__ = ["Method"]

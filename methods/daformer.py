@@ -21,17 +21,6 @@ largest class is not bounded, for augmentation is the split's; the distance is t
 authors' "jitter p 0.2" is the chance of none.
 """
 
-from __future__ import annotations
+from methods.parts.anchored import Anchored as Method
 
-from methods.parts.anchored import Anchored
-
-
-class Method(Anchored):
-    def step(self, t, source, target):
-        self.follow(t)
-        terms = self.source_losses(source)
-        pseudo = self.pseudo(target.clean)
-        mixed = self.mix(t, source, target, pseudo)
-        terms |= self.believed_losses("mixed", self.net(mixed.image), mixed)
-        self.optim.minimise(sum(terms.values()))
-        return terms | {"sure": pseudo.weight}
+__all__ = ["Method"]

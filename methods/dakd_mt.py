@@ -8,14 +8,12 @@ The stages, words and paradigms of dakd, an auxiliary head for every task. Segme
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import torch
-
 from bench.tasks import task
-from bench.tasks.contract import pooled, upsampled
+from bench.tasks.contract import upsampled
 from methods.parts.compression import Distillation
+from methods.parts.distances import REGRESSIONS, mean_where
 
 
 class Method(Distillation):
@@ -29,15 +27,12 @@ class Method(Distillation):
         for name in (name for name in student["final"] if name != "semseg"):
             feature, output = (self.apart(name, level, student, teacher) for level in ("auxiliary", "final"))
             classes = upsampled(teacher["final"]["semseg"], output.shape[-2:]).argmax(1, keepdim=True)
-            seen = torch.ones_like(classes, dtype=torch.bool) if sky is None else classes != sky
+            seen = None if sky is None else classes != sky
             terms[f"{name}_feature"] = self.config.lambda_mse * feature.mean()
-            terms[name] = self.config.lambda_pt * pooled(torch.where(seen, output, 0.0), seen)
+            terms[name] = self.config.lambda_pt * mean_where(output, seen)
         return terms
 
     def apart(self, name, level, student, teacher):
         """How far student and teacher are apart, B 1 h w: |ln d_S - ln d_T| or 1 - cos."""
         a, b = (task(name).canonical(raw, self.problem) for raw in self.paired(name, level, student, teacher))
-        if name == "normals":
-            return 1 - (a * b).sum(1, keepdim=True)
-        near, far = self.problem.depth_range
-        return (a - b).abs() * math.log(far / near)
+        return REGRESSIONS[name](a, b, self.problem)

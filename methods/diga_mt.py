@@ -6,7 +6,8 @@ The stages of methods/diga.py, on one encoder with a decoder a task. What is our
 - self-training: depth and normals inside M are the source's labels, outside the teacher's outputs, only where the
   consensus of segmentation holds and is not sky.
 Translator, offline labels and centroids stay segmentation's. Words and ablations are those of methods/diga.py;
-`method.tasks=[semseg,depth]` adapts some tasks only.
+`method.tasks=[semseg,depth]` adapts some tasks only; `method.weighting=pcgrad` and its like (parts/weighting.py): a
+rule for the tasks, each with its source, target and distillation terms, in the warm-up and in every round.
 """
 
 from __future__ import annotations

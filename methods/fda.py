@@ -6,6 +6,7 @@ The published 50.5 mIoU is an ensemble of three after self-training; this is the
 
 `method.entropy=0.005`: the Charbonnier entropy of the target's classes, (H^2)^2 normalised by ln C, as the authors
 have it; off by default, as in the Transfer-Learning-Library. `method.beta=0`: only the mean colour is taken.
+`method.weighting=pcgrad` and its like weigh the tasks (parts/weighting.py), the entropy with segmentation.
 
 Differs: the half-width of the window, 1 % of the image's shorter side, is at least one frequency (a 96-pixel crop would
 otherwise take the mean colour alone); training images are crops, so are the spectra; the target image is the one at the
@@ -23,7 +24,9 @@ from bench.optim import Optim
 from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks.contract import pooled
+from methods.parts import weighting
 from methods.parts.supervised import losses
+from methods.parts.weighting import per_task
 
 
 class Method(Stage):
@@ -34,12 +37,14 @@ class Method(Stage):
         beta: float = 0.01  # half-width of the swapped window, share of the shorter side; at least one unless 0
         entropy: float = 0.0  # weight of the target's entropy; 0.005 in the paper
         exponent: float = 2.0  # of Charbonnier's penalty
+        weighting: str = "equal"  # of the tasks (parts/weighting.py); the entropy is of segmentation's losses
 
         def check(self, problem):
             if not 0 <= self.beta < 0.5:
                 raise ValueError(f"beta is {self.beta}, expected a share of the image's shorter side, 0 to 0.5")
             if self.entropy and "semseg" not in problem.tasks:
                 raise ValueError(f"the entropy term needs the task semseg; {problem.split} has none: entropy=0")
+            weighting.check(self.weighting)
 
         def batchnorm(self):
             return f"batch statistics of the source in the target's colours{', and of the target' * bool(self.entropy)}"
@@ -50,20 +55,24 @@ class Method(Stage):
         self.optim = Optim(
             self.net.parameters(),
             config.steps(problem),
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
 
     def step(self, t, source, target):
         size = min(source.image.shape[-2:])
         reach = max(1, math.floor(self.config.beta * size)) if self.config.beta else 0
-        terms = losses(self.net(restyled(source.image, target.image, reach)), source.labels, self.problem)
-        loss = sum(terms.values())
-        if self.config.entropy:
-            terms["entropy"] = charbonnier_entropy(self.net(target.image)["semseg"], self.config.exponent)
-            loss = loss + self.config.entropy * terms["entropy"]
-        self.optim.minimise(loss)
-        return terms
+        image = restyled(source.image, target.image, reach)
+
+        def forward():
+            terms = losses(self.net(image), source.labels, self.problem)
+            if not self.config.entropy:
+                return terms, terms
+            entropy = charbonnier_entropy(self.net(target.image)["semseg"], self.config.exponent)
+            return terms | {"entropy": entropy}, per_task(terms, {"semseg": self.config.entropy * entropy})
+
+        return self.weighting.learn(t, forward, self.net, self.net.encoder, self.optim)
 
     def predict(self, image):
         return self.net(image)

@@ -52,15 +52,6 @@ class Method(Anchored):
     def encoder(self):
         return self.net.net.encoder
 
-    def step(self, t, source, target):
-        self.follow(t)
-        terms = self.source_losses(t, source)
-        pseudo = self.pseudo(target.clean)
-        mixed = self.mix(t, source, target, pseudo)
-        terms |= self.mixed_losses(t, mixed)
-        self.optim.minimise(sum(terms.values()))
-        return terms | {"sure": pseudo.weight}
-
     def source_losses(self, t, source):
         """The supervised losses on the source, the details' own among them, and the feature distance."""
         window = self.window(t, "source", source.image)

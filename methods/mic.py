@@ -39,19 +39,12 @@ class Method(Anchored):
         def batchnorm(self):
             return f"{super().batchnorm()}; masked images leave no trace"
 
-    def step(self, t, source, target):
-        self.follow(t)
-        terms = self.source_losses(source)
-        pseudo = self.pseudo(target.clean)
-        mixed = self.mix(t, source, target, pseudo)
-        terms |= self.believed_losses("mixed", self.net(mixed.image), mixed)
-        loss = sum(terms.values())
-        if self.config.weight:
-            hidden = self.masked_losses(t, target, pseudo)
-            loss = loss + self.config.weight * sum(hidden.values())
-            terms |= hidden
-        self.optim.minimise(loss)
-        return terms | {"sure": pseudo.weight}
+    def target_losses(self, t, source, target, pseudo):
+        terms = super().target_losses(t, source, target, pseudo)
+        return terms | self.masked_losses(t, target, pseudo) if self.config.weight else terms
+
+    def weighed(self, terms):
+        return {n: self.config.weight * v if n.startswith("masked_") else v for n, v in terms.items()}
 
     def masked_losses(self, t, target, pseudo):
         """The student on the colour-augmented target image behind a mask, against the teacher on the whole image."""

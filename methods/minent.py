@@ -43,7 +43,7 @@ class Method(Stage):
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
         self.net = TwoLevels(problem.network.build(problem, problem.tasks), problem, ("semseg",))
-        lr = problem.network.lr if config.lr is None else config.lr
+        lr = problem.rate(config.lr)
         self.optim = Optim(self.net.parameters(), config.steps(problem), lr=lr, schedule=Schedule(power=config.power))
 
     def step(self, t, source, target):

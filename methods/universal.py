@@ -26,7 +26,6 @@ from dataclasses import dataclass
 
 from methods.parts.distil import Distilled, passed
 from methods.parts.supervised import losses
-from methods.parts.weighting import repeatable
 
 
 class Method(Distilled):
@@ -35,7 +34,7 @@ class Method(Distilled):
         reads = ("source",)
 
     def step(self, t, source, target):
-        again = repeatable(lambda: losses(self.net(source.image), source.labels, self.problem), self.net)
+        again = self.weighting.again(lambda: losses(self.net(source.image), source.labels, self.problem), self.net)
         levels, raw = passed(self.net, source.image)
         terms = losses({name: raw[name] for name in raw if name in source.labels}, source.labels, self.problem)
         strength = self.strength(t)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from methods.parts.consistent import Consistent
 from methods.parts.distil import Distilled, passed
 from methods.parts.supervised import losses
-from methods.parts.weighting import per_task, repeatable
+from methods.parts.weighting import per_task
 
 TEACHERS = ("adapted", "source")
 
@@ -61,7 +61,7 @@ class Method(Distilled):
         def joined(supervised, outputs):
             return per_task(supervised, {name: on_target * distance for name, distance in outputs.items()})
 
-        again = repeatable(lambda: joined(*both()[2:]), self.net)
+        again = self.weighting.again(lambda: joined(*both()[2:]), self.net)
         (levels, _), of_target, supervised, outputs = both()
         features, distance = {}, None
         if strength:

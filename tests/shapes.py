@@ -85,6 +85,29 @@ def draw(pool: Labelled, count: int, *words: int) -> Labelled:
     return Labelled(pool.image[chosen], pool.clean[chosen], pool.ids[chosen], labels)
 
 
+SOURCE, TARGET = render(8, 5, shifted=False), render(8, 6, shifted=True)
+
+
+def source(t: int = 0) -> Labelled:
+    """Two labelled source images, a function of the step."""
+    return draw(SOURCE, 2, 1, t)
+
+
+def target(t: int = 0) -> Unlabelled:
+    """Two target images, a function of the step."""
+    return unlabelled(draw(TARGET, 2, 2, t))
+
+
+def state(module) -> dict[str, torch.Tensor]:
+    """What the module holds now."""
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def same(a, b) -> bool:
+    """Are these maps, of tensors by name, the same to the bit?"""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
 def product(stage) -> Product:
     """A finished stage as a later one is given it: built anew at each call."""
     return Product(lambda: copy.deepcopy(stage))

@@ -13,6 +13,7 @@ from methods import ctrl
 from methods.parts.information import self_information
 from methods.parts.inverse_depth import bin_scores
 from tests import shapes
+from tests.shapes import state
 
 PROBLEM = shapes.problem()
 SOURCE, TARGET = shapes.render(2, 5, shifted=False), shapes.unlabelled(shapes.render(2, 6, shifted=True))
@@ -27,10 +28,6 @@ def build(**settings):
     given = {"base": shapes.product(relate())}
     reseed("build")
     return ctrl.Method(ctrl.Method.Config(**settings), PROBLEM, given).train()
-
-
-def state(module):
-    return {name: value.clone() for name, value in module.state_dict().items()}
 
 
 def test_15_bins_are_log_spaced_from_1_to_655_36_metres():

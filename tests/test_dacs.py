@@ -14,27 +14,15 @@ from methods import dacs
 from methods.parts import selftraining
 from methods.parts.selftraining import weighted_cross_entropy
 from tests import shapes
+from tests.shapes import same, source, target
 
 PROBLEM = shapes.problem()
-SOURCE, TARGET = shapes.render(4, 5, shifted=False), shapes.render(4, 6, shifted=True)
 SKY = shapes.CLASSES.index("sky")
 
 
 def build(problem=PROBLEM, **settings):
     reseed("build")
     return dacs.Method(dacs.Method.Config(**settings), problem, {}).train()
-
-
-def source(t=0):
-    return shapes.draw(SOURCE, 2, 1, t)
-
-
-def target(t=0):
-    return shapes.unlabelled(shapes.draw(TARGET, 2, 2, t))
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def answering(stage, classes, sureness):

@@ -13,6 +13,7 @@ from bench.rng import reseed
 from methods import dacs, daformer
 from methods.parts.anchored import feature_distance, thing_cells
 from tests import shapes
+from tests.shapes import same, source, target
 
 CLASSES = ("road", "car", "person", "sky")
 
@@ -27,25 +28,12 @@ class Pretrained(Small):
 
 SMALL = Small(width=4, auxiliary_width=4)
 PRETRAINED = Pretrained(width=4, auxiliary_width=4)
-SOURCE, TARGET = shapes.render(4, 5, shifted=False), shapes.render(4, 6, shifted=True)
 
 
 def build(network=SMALL, **settings):
     reseed("build")
     problem = shapes.problem(classes=CLASSES, network=network, budget=400)
     return daformer.Method(daformer.Method.Config(**settings), problem, {}).train()
-
-
-def source(t=0):
-    return shapes.draw(SOURCE, 2, 1, t)
-
-
-def target(t=0):
-    return shapes.unlabelled(shapes.draw(TARGET, 2, 2, t))
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_rare_classes_are_drawn_at_temperature_001_unless_it_is_0():
@@ -70,7 +58,7 @@ def test_without_pretrained_weights_the_distance_is_off_and_asking_for_it_is_ref
 def test_with_pretrained_weights_it_is_on_unless_it_is_0():
     assert "distance" in build(PRETRAINED).step(0, source(), target())
     assert "distance" not in build(PRETRAINED, distance=0.0).step(0, source(), target())
-    one, two = (build(PRETRAINED, distance=w).source_losses(source())["distance"] for w in (None, 0.01))
+    one, two = (build(PRETRAINED, distance=w).source_losses(0, source())["distance"] for w in (None, 0.01))
     assert two.item() == pytest.approx(2 * one.item())
 
 
@@ -87,7 +75,7 @@ def test_the_frozen_encoder_is_the_start_in_evaluation_mode_and_never_moves():
 def test_the_distance_moves_the_encoder_and_no_decoder():
     stage = build(PRETRAINED)
     stage.step(0, source(), target())
-    term = stage.source_losses(source())["distance"]
+    term = stage.source_losses(0, source())["distance"]
     assert shapes.gradient(term, stage.net.encoder.parameters()) > 0
     assert shapes.gradient(term, stage.net.decoders.parameters()) == 0
 

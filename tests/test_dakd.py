@@ -19,6 +19,7 @@ from methods.parts.discriminator import SOURCE as LIKE_SOURCE
 from methods.parts.discriminator import Discriminators, called
 from methods.parts.teacher import predicted
 from tests import shapes
+from tests.shapes import same, state
 
 PROBLEM = shapes.problem()
 SOURCE, TARGET = shapes.render(2, 5, shifted=False), shapes.unlabelled(shapes.render(2, 6, shifted=True))
@@ -41,14 +42,6 @@ def build(**settings):
 @pytest.fixture(scope="module")
 def both():
     return build(paradigm="both")
-
-
-def state(module):
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def seen(stage, source=SOURCE, target=TARGET):

@@ -15,14 +15,10 @@ from methods.parts.consensus import Centroids, OfflineLabels
 from methods.parts.cross_view import WarmUp
 from methods.parts.translator import Translation
 from tests import shapes
+from tests.shapes import SOURCE, TARGET, same, source, state
 
 PROBLEM = shapes.problem()
-SOURCE, TARGET = shapes.render(8, 5, shifted=False), shapes.render(8, 6, shifted=True)
 ROUGH = (TARGET.labels["semseg"] + (torch.rand(8, 32, 64) < 0.2)).clamp(max=3).to(torch.uint8)  # offline labels
-
-
-def source(t=0):
-    return shapes.draw(SOURCE, 2, 1, t)
 
 
 def target(t=0, offline=ROUGH):
@@ -46,14 +42,6 @@ def given():
 def build(given, method=diga, problem=PROBLEM, **settings):
     reseed("build")
     return method.Method(method.Method.Config(**settings), problem, given).train()
-
-
-def copied(module):
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 # T8: the mix of self-training
@@ -130,7 +118,7 @@ def test_t09_a_round_has_no_way_to_target_labels(given):
                 false = {name: torch.randint(0, 4, maps.shape) for name, maps in TARGET.labels.items()}
                 batch = dataclasses.replace(batch, attached={**batch.attached, **false})
             terms = stage.step(t, source(t), batch)
-        outcomes.append((copied(stage), terms))
+        outcomes.append((state(stage), terms))
     assert same(outcomes[0][0], outcomes[1][0]) and same(outcomes[0][1], outcomes[1][1])
     assert {f.name for f in dataclasses.fields(Unlabelled)} == {"image", "clean", "ids", "attached"}
 
@@ -150,7 +138,7 @@ def test_t10_the_warm_up_reads_no_target_image_unless_told_to(given):
 def test_t11_the_encoders_affine_parameters_and_the_translator_stay(given):
     frozen = WarmUp(WarmUp.Config(freeze_affine=True), PROBLEM, given).train()
     for stage in (frozen, build(given, freeze_affine=True)):
-        translator = copied(stage.translator)
+        translator = state(stage.translator)
         affine = {n: p.clone() for n, p in stage.net.encoder.named_parameters() if p.ndim == 1}
         low = stage.net.encoder.low[1]
         before = low[0].weight.clone(), low[1].running_mean.clone()
@@ -158,7 +146,7 @@ def test_t11_the_encoders_affine_parameters_and_the_translator_stay(given):
         now = dict(stage.net.encoder.named_parameters())
         assert affine and all(torch.equal(now[n], value) for n, value in affine.items())
         assert not torch.equal(low[0].weight, before[0]) and not torch.equal(low[1].running_mean, before[1])
-        assert same(copied(stage.translator), translator)
+        assert same(state(stage.translator), translator)
     free = build(given)  # from scratch, everything learns
     weight = free.net.encoder.low[1][1].weight.clone()
     free.step(0, source(), target())
@@ -167,9 +155,9 @@ def test_t11_the_encoders_affine_parameters_and_the_translator_stay(given):
 
 def test_the_translators_step_moves_all_of_it_and_both_critics():
     stage = Translation(Translation.Config(), PROBLEM, {}).train()
-    before = copied(stage)
+    before = state(stage)
     terms = stage.step(0, source(), shapes.unlabelled(TARGET))
-    now = copied(stage)
+    now = state(stage)
     for part in ("to_target.encoder", "to_target.decoder", "to_source", "critics.source", "critics.target"):
         assert any(n.startswith(part) and not torch.equal(before[n], now[n]) for n in now), part
     assert set(terms) == {"fooled", "cycle", "edge", "reconstruction", "critic"}
@@ -179,11 +167,11 @@ def test_offline_labels_take_the_larger_logit_of_two_scales(given):
     stage = OfflineLabels(OfflineLabels.Config(), PROBLEM, given)
     sizes = []
     stage.net.register_forward_pre_hook(lambda net, images: sizes.append(tuple(images[0].shape[-2:])))
-    statistics = copied(stage)
+    statistics = state(stage)
     batch = shapes.unlabelled(shapes.render(2, 7, shifted=True))
     labels = stage.train().step(0, None, batch)["semseg"]
     assert sizes == [(32, 64), (32, 32)] and labels.shape == (2, 32, 64)  # sides are multiples of 32
-    assert same(copied(stage), statistics)
+    assert same(state(stage), statistics)
 
 
 # DiGA-MT (ours)

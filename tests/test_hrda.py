@@ -12,6 +12,7 @@ from methods import hrda
 from methods.parts.scales import Window, fused
 from methods.parts.selftraining import Believed
 from tests import shapes
+from tests.shapes import same
 
 PROBLEM = shapes.problem(height=64, width=128)
 MAPS = torch.arange(64 * 128).view(1, 1, 64, 128)
@@ -31,10 +32,6 @@ VIEW = shapes.unlabelled(TARGET)
 def build(problem=PROBLEM, **settings):
     reseed("build")
     return hrda.Method(hrda.Method.Config(**settings), problem, {}).train()
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.mark.parametrize(

@@ -10,27 +10,15 @@ from bench.rng import reseed
 from methods import daformer, mic
 from methods.parts.selftraining import untracked
 from tests import shapes
+from tests.shapes import same, source, target
 
 PROBLEM = shapes.problem()
-SOURCE, TARGET = shapes.render(4, 5, shifted=False), shapes.render(4, 6, shifted=True)
 MIDDLE = torch.tensor(MEAN).view(3, 1, 1)
 
 
 def build(method=mic, **settings):
     reseed("build")
     return method.Method(method.Method.Config(**settings), PROBLEM, {}).train()
-
-
-def source(t=0):
-    return shapes.draw(SOURCE, 2, 1, t)
-
-
-def target(t=0):
-    return shapes.unlabelled(shapes.draw(TARGET, 2, 2, t))
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def hidden(image, before):

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from bench import dist
+from bench.nets.multitask import Small
 from bench.optim import Optim
 from bench.schedule import Schedule
+from tests import shapes
 
 
 def line(*values: float) -> nn.Parameter:
@@ -98,6 +100,12 @@ def test_the_rate_follows_the_schedule_by_the_optimisers_own_count():
         optim.minimise(parameter.sum())
         ways.append(before - parameter.item())
     assert ways == pytest.approx([0.5, 0.75, 0.5, 0.25, 0.0])
+
+
+def test_a_rate_that_nobody_states_is_a_share_of_the_networks():
+    problem = shapes.problem(network=Small(lr=0.4))
+    assert problem.rate(None) == 0.4 and problem.rate(None, 0.25) == 0.1
+    assert problem.rate(0.0) == 0.0 and problem.rate(2.0, 0.25) == 2.0
 
 
 def test_gradients_are_averaged_over_the_ranks(monkeypatch):

@@ -13,10 +13,9 @@ from bench.rng import reseed
 from methods import umadapt, umadapt_self, umadapt_semi
 from methods.parts.transfer import canonical, energies
 from tests import shapes
+from tests.shapes import SOURCE, TARGET, same, source, state, target
 
 PROBLEM = shapes.problem()
-SOURCE = shapes.render(8, 5, shifted=False)
-TARGET = shapes.render(8, 6, shifted=True)
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +25,6 @@ def given():
     adapted = umadapt.Method(umadapt.Method.Config(), PROBLEM, products)
     adapted.step(0, source(0), target(0))
     return products | {"adapt": shapes.product(adapted)}
-
-
-def source(t: int):
-    return shapes.draw(SOURCE, 2, 1, t)
-
-
-def target(t: int):
-    return shapes.unlabelled(shapes.draw(TARGET, 2, 2, t))
 
 
 def lent(t: int):
@@ -46,13 +37,9 @@ def build(method, given, **settings):
     return stage.train()
 
 
-def copied(stage):
-    return {name: value.clone() for name, value in stage.state_dict().items()}
-
-
 def moved(stage, step) -> set[str]:
     """The names in the stage's state that the step changes."""
-    before = copied(stage)
+    before = state(stage)
     step()
     return {name for name, value in stage.state_dict().items() if not torch.equal(value, before[name])}
 
@@ -72,10 +59,6 @@ def critic_step(stage, t: int):
 def encoder_step(stage, t: int):
     features, raw = stage.on_target(target(t).image)
     return stage.encoder_step(source(t), target(t), features, canonical(raw, PROBLEM))
-
-
-def same(a, b) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 # U4: census. The specification's HED network is not part of the suite: see U16
@@ -202,7 +185,7 @@ def test_u09_labels_that_are_nan_beside_the_target_change_nothing(given, method)
         stage = build(method, given)
         for t in range(3):
             stage.step(t, source(t), dataclasses.replace(target(t), attached=attached))
-        weights.append(copied(stage))
+        weights.append(state(stage))
     assert same(*weights)
 
 
@@ -213,17 +196,17 @@ def test_u09_labels_that_are_nan_beside_the_target_change_nothing(given, method)
 def test_u10_without_lent_labels_the_steps_are_those_of_umadapt(given):
     semi = build(umadapt_semi, given, target_labels=0.0)
     plain = given["adapt"].build().train()
-    assert same(copied(semi.adapted), copied(plain))
+    assert same(state(semi.adapted), state(plain))
     for t in range(3):
         found, expected = semi.step(t, source(t), target(t)), plain.step(t, source(t), target(t))
         assert same(found, expected)
-    assert same(copied(semi.adapted), copied(plain))
-    assert not same(copied(plain), copied(given["adapt"].build()))
+    assert same(state(semi.adapted), state(plain))
+    assert not same(state(plain), state(given["adapt"].build()))
 
 
 def test_u10_turns_alternate_and_each_moves_its_own_parts(given):
     stage = build(umadapt_semi, given)
-    before = copied(stage)
+    before = state(stage)
     turn = {}
     shared = ("adapted.target_net.encoder.high", "adapted.transfer")
     changed = moved(stage, lambda: turn.update(stage.step(0, source(0), target(0), lent(0))))
@@ -307,4 +290,4 @@ def test_u15_the_margin_and_everything_else_survive_a_kill_to_the_bit(given, tmp
     assert resumed.mean_energy.item() == margin > 0
     for t in (2, 3):
         resumed.step(t, source(t), target(t))
-    assert same(copied(straight), copied(resumed))
+    assert same(state(straight), state(resumed))

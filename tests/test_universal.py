@@ -17,19 +17,10 @@ from methods import source_only, universal, universal_uda
 from methods.parts.distil import Adapters, Cosine, passed
 from methods.parts.supervised import Supervised
 from tests import shapes
+from tests.shapes import SOURCE, same, source, state, target
 
 PROBLEM = shapes.problem()
-SOURCE = shapes.render(8, 5, shifted=False)
-TARGET = shapes.render(8, 6, shifted=True)
 TASKS = PROBLEM.tasks
-
-
-def source(t: int):
-    return shapes.draw(SOURCE, 2, 1, t)
-
-
-def target(t: int):
-    return shapes.unlabelled(shapes.draw(TARGET, 2, 2, t))
 
 
 @cache
@@ -53,14 +44,6 @@ def given():
 def build(method, given, **settings):
     reseed("build")
     return method.Method(method.Method.Config(**settings), PROBLEM, given).train()
-
-
-def state(module):
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def same(a, b) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def step(stage, t=0):

@@ -15,7 +15,8 @@ from methods import universal, universal_uda
 from methods.parts.consistent import Consistent
 from methods.parts.supervised import Supervised
 from tests import shapes
-from tests.test_universal import PROBLEM, SOURCE, TASKS, build, networks, same, source, state, step, target
+from tests.shapes import SOURCE, same, source, state, target
+from tests.test_universal import PROBLEM, TASKS, build, networks, step
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Task weighting within a stage: `equal` is source_only, every rule learns and resumes, famo's second pass is pure."""
+"""Task weighting within a stage: `equal` is the sum, every rule learns and resumes, famo's second pass is pure."""
 
 from __future__ import annotations
 
@@ -8,63 +8,57 @@ from torch import nn
 
 from bench import checkpoint
 from bench.rng import reseed
-from methods import source_only, weighted
+from methods import source_only
 from methods.parts import weighting
+from methods.parts.second_pass import repeatable
+from methods.parts.supervised import losses
 from tests import shapes
+from tests.shapes import same, source, state
 
 PROBLEM = shapes.problem()
-SOURCE = shapes.render(8, 5, shifted=False)
 WORDS = list(weighting.WEIGHTINGS)
 
 
-def batch(t):
-    return shapes.draw(SOURCE, 2, 1, t)
-
-
-def build(method, **settings):
+def build(**settings):
     reseed("build")
-    return method.Method(method.Method.Config(**settings), PROBLEM, {}).train()
+    return source_only.Method(source_only.Method.Config(**settings), PROBLEM, {}).train()
 
 
-def state(stage):
-    return {name: value.clone() for name, value in stage.state_dict().items()}
-
-
-def test_equal_learns_the_bits_of_source_only():
-    plain, equal = build(source_only), build(weighted, weighting="equal")
+def test_equal_learns_the_bits_of_the_plain_sum_and_is_what_nothing_said_means():
+    plain, equal, silent = build(), build(weighting="equal"), build()
     for t in range(3):
-        plain.step(t, batch(t), None)
-        equal.step(t, batch(t), None)
-    assert state(plain).keys() == state(equal).keys()
-    assert all(torch.equal(value, state(equal)[name]) for name, value in state(plain).items())
+        plain.optim.minimise(sum(losses(plain.net(source(t).image), source(t).labels, PROBLEM).values()))
+        equal.step(t, source(t), None)
+        silent.step(t, source(t), None)
+    assert same(state(plain), state(equal)) and same(state(equal), state(silent))
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_rule_learns_and_survives_a_kill_to_the_bit(word, tmp_path):
-    straight = build(weighted, weighting=word, share=0.4)  # dwa: an epoch a step
-    first = sum(straight.step(0, batch(0), None).values()).item()
+    straight = build(weighting=word, share=0.4)  # dwa: an epoch a step
+    first = sum(straight.step(0, source(0), None).values()).item()
     for t in range(1, 8):
-        last = sum(straight.step(t, batch(0), None).values()).item()
+        last = sum(straight.step(t, source(0), None).values()).item()
         if t == 3:
             checkpoint.save(tmp_path, straight, 4, 0.0)
     assert last < first
-    resumed = build(weighted, weighting=word, share=0.4)
+    resumed = build(weighting=word, share=0.4)
     checkpoint.resume(tmp_path, resumed)
     for t in range(4, 8):
-        resumed.step(t, batch(0), None)
-    assert all(torch.equal(value, state(resumed)[name]) for name, value in state(straight).items())
+        resumed.step(t, source(0), None)
+    assert same(state(straight), state(resumed))
 
 
 @pytest.mark.parametrize("word", [w for w in WORDS if w not in ("equal", "pcgrad", "cagrad", "nash", "mgda")])
 def test_weighted_losses_leave_no_other_trace_in_the_network(word):
-    stage = build(weighted, weighting=word)
+    stage = build(weighting=word)
     assert {id(p) for p in stage.optim.parameters} == {id(p) for p in stage.net.parameters()}
 
 
 def test_the_second_pass_sees_the_same_numbers_and_moves_no_buffer():
     net = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(64))
     x = torch.randn(8, 64)
-    again = weighting.repeatable(lambda: net(x), net)
+    again = repeatable(lambda: net(x), net)
     first = net(x)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     following = torch.get_rng_state()
@@ -76,4 +70,4 @@ def test_the_second_pass_sees_the_same_numbers_and_moves_no_buffer():
 
 def test_an_unknown_word_is_one_clear_line():
     with pytest.raises(ValueError, match='^no weighting "nahs"; known: equal .* mgda$'):
-        weighted.Method.Config(weighting="nahs").check(PROBLEM)
+        source_only.Method.Config(weighting="nahs").check(PROBLEM)

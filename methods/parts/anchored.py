@@ -22,7 +22,7 @@ PUBLISHED = 0.005  # weight of the feature distance
 
 
 class Anchored(SelfTraining):
-    """Class mixing with the recipe of DAFormer; `source_losses` is what its heirs share of the step."""
+    """Class mixing with the recipe of DAFormer."""
 
     @dataclass(kw_only=True)
     class Config(SelfTraining.Config):
@@ -50,11 +50,7 @@ class Anchored(SelfTraining):
         self.weight = (PUBLISHED if config.distance is None else config.distance) if pretrained else 0.0
         self.frozen = copy.deepcopy(self.encoder).requires_grad_(False) if pretrained else None
 
-    @property
-    def encoder(self):
-        return self.net.encoder
-
-    def source_losses(self, source):
+    def source_losses(self, t, source):
         """The supervised losses on the source, and the feature distance."""
         features = self.net.encoder(source.image)
         terms = losses(self.net.decode(features), source.labels, self.problem)

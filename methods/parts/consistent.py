@@ -23,6 +23,8 @@ from methods.parts import strong
 from methods.parts.supervised import Supervised
 from methods.parts.teacher import predicted, teacher_of
 
+JITTER = 0.25  # strength of the colour jitter
+
 
 class Consistent(Stage):
     """`net` is the teacher, the average; it starts from the single-task source network, as the student does."""
@@ -48,7 +50,7 @@ class Consistent(Stage):
         super().__init__(config, problem, given)
         self.student = given["base"].build().net
         self.net = teacher_of(self.student)
-        lr = problem.network.lr / 4 if config.lr is None else config.lr
+        lr = problem.rate(config.lr, 0.25)
         steps = config.steps(problem)
         self.momentum = min(config.ema, 1 - 1 / max(1.0, config.memory * steps))
         self.optim = Optim(self.student.parameters(), steps, lr=lr, schedule=Schedule(power=config.power))
@@ -57,7 +59,8 @@ class Consistent(Stage):
         name = self.config.task
         on_source = task(name).loss(self.student(source.image)[name], source.labels[name], self.problem)
         label, trust = self.pseudo_label(predicted(self.net, target.image)[name])
-        changed = self.changed(target.image, uniforms(target.ids, 7, self.problem.seed, "consistent", t))
+        dealt = uniforms(target.ids, strong.DEALT, self.problem.seed, "consistent", t)
+        changed = strong.changed(target.image, dealt, JITTER)
         on_target = task(name).loss(self.student(changed)[name], label, self.problem)
         self.optim.minimise(on_source + trust * on_target)
         ema.update(self.net, self.student, self.momentum)
@@ -71,8 +74,3 @@ class Consistent(Stage):
             sure = raw.float().softmax(1).amax(1) > self.config.threshold
             return torch.where(sure, decoded.long(), VOID), across_ranks(sure.float().mean())
         return decoded.unsqueeze(1) if self.config.task == "depth" else decoded, raw.new_ones((), dtype=torch.float32)
-
-    def changed(self, image, u):
-        """Colour jitter of 0.25 in four of five images, blur of sigma 0.15 to 1.15 in one of two."""
-        image = strong.where(u[:, 0] < 0.8, strong.jitter(image, u[:, 1:5], (0.25, 0.25, 0.25, 0.25)), image)
-        return strong.where(u[:, 5] < 0.5, strong.blur(image, 0.15 + u[:, 6], 4), image)

@@ -98,7 +98,7 @@ class Contour(Stage):
         super().__init__(config, problem, given)
         self.encoder = given["base"].build().net.encoder.requires_grad_(False)
         self.decoder = ContourDecoder(self.encoder.channels, self.encoder.stride)
-        lr = problem.network.lr if config.lr is None else config.lr
+        lr = problem.rate(config.lr)
         self.optim = Optim(self.decoder.parameters(), config.steps(problem), lr=lr)
 
     def step(self, t, source, target):

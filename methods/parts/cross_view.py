@@ -7,7 +7,6 @@ strongly augmented image on half of the classes, the translated image elsewhere)
 
 from __future__ import annotations
 
-import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -22,11 +21,13 @@ from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
 from bench.tasks.contract import pooled, upsampled
-from methods.parts import strong
+from methods.parts import strong, weighting
 from methods.parts.consensus import features_and_outputs
+from methods.parts.distances import REGRESSIONS
 from methods.parts.mixing import classes_in, half, paste, pixels_of
 from methods.parts.teacher import follow, momentum, teacher_of
 from methods.parts.translator import Translation
+from methods.parts.weighting import per_task
 
 
 def taught(name, teacher, student, problem):
@@ -34,11 +35,7 @@ def taught(name, teacher, student, problem):
     teacher = task(name).canonical(teacher.detach(), problem)
     if name == "semseg":
         return -(teacher * student.float().log_softmax(1)).sum(1).mean()
-    student = task(name).canonical(student, problem)
-    if name == "depth":
-        near, far = problem.depth_range
-        return (teacher - student).abs().mean() * math.log(far / near)
-    return 1 - (teacher * student).sum(1).mean()
+    return REGRESSIONS[name](teacher, task(name).canonical(student, problem), problem).mean()
 
 
 def symmetric(name, teacher, student, r, problem):
@@ -63,6 +60,10 @@ def strengthened(image, dealt, config):
     return config.strength * x + (1 - config.strength) * image
 
 
+def named(terms, what):
+    return {f"{name}_{what}": loss for name, loss in terms.items()}
+
+
 class CrossView(Stage):
     """A student, its mean teacher and the two views of a source image: what warm-up and self-training share."""
 
@@ -82,6 +83,7 @@ class CrossView(Stage):
         freeze_affine: bool | None = None  # of the encoder's BatchNorm; None: where the network has published weights
         lr: float | None = None  # None: the network's
         power: float = 0.9
+        weighting: str = "equal"  # of the tasks, each with all its terms (parts/weighting.py)
 
         @property
         def r(self):
@@ -93,6 +95,7 @@ class CrossView(Stage):
                     raise ValueError(f'DiGA knows no "{value}" here; known: {" ".join(known)}')
             if "semseg" not in problem.tasks:
                 raise ValueError(f"DiGA adapts segmentation, which the source must label; got {problem.tasks}")
+            weighting.check(self.weighting)
 
     def __init__(self, config, problem, given, net):
         super().__init__(config, problem, given)
@@ -108,9 +111,10 @@ class CrossView(Stage):
         self.optim = Optim(
             net.parameters(),
             config.steps(problem),
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
 
     @property
     def distilled(self):
@@ -166,7 +170,17 @@ class CrossView(Stage):
     def distillation(self, teacher, student):
         """L_skd of each task that adapts; both are raw outputs of [x_s, x_mix]."""
         both = {name: (teacher[name].chunk(2), student[name].chunk(2)) for name in self.distilled}
-        return {f"{n}_distilled": symmetric(n, *pairs, self.config.r, self.problem) for n, pairs in both.items()}
+        return {name: symmetric(name, *pairs, self.config.r, self.problem) for name, pairs in both.items()}
+
+    def learn(self, t, forward):
+        """One update from forward() -> ({task: loss} on source, on target, distilled); what is logged of them."""
+
+        def weighed():
+            on_source, on_target, distilled = forward()
+            logged = on_source | named(on_target, "adapted") | named(distilled, "distilled")
+            return logged, per_task(on_source, on_target, {n: self.config.distil * d for n, d in distilled.items()})
+
+        return self.weighting.learn(t, weighed, self.net, self.net.encoder, self.optim)
 
     def predict(self, image):
         return self.net(image)
@@ -193,11 +207,14 @@ class WarmUp(CrossView):
         views = torch.cat([source.image, self.second_view(t, source)])
         self.follow(t)
         _, teacher = self.ask_teacher(views)
-        student = self.net(views)
-        terms = self.supervised({name: raw.chunk(2)[0] for name, raw in student.items()}, source.labels)
-        distilled = self.distillation(teacher, student)
-        self.optim.minimise(sum(terms.values()) + self.config.distil * sum(distilled.values()))
+
+        def forward():
+            student = self.net(views)
+            on_source = self.supervised({name: raw.chunk(2)[0] for name, raw in student.items()}, source.labels)
+            return on_source, {}, self.distillation(teacher, student)
+
+        terms = self.learn(t, forward)
         if self.config.target_bn:
             with torch.no_grad():
                 self.net(target.image)
-        return terms | distilled
+        return terms

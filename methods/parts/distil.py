@@ -17,8 +17,9 @@ from bench.optim import Optim
 from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
-from bench.tasks.contract import pooled, upsampled
+from bench.tasks.contract import upsampled
 from methods.parts import weighting
+from methods.parts.distances import REGRESSIONS, mean_where
 from methods.parts.supervised import Supervised
 
 ALIGN, DF, DP = ("final", "level"), ("l2", "cka"), ("none", "kl")
@@ -125,10 +126,8 @@ def output_distance(name, raw, taught, temperature, problem, seen=None):
     if name == "semseg":
         p, q = ((r.float() / temperature).log_softmax(1) for r in (taught, raw))
         return temperature**2 * (p.exp() * (p - q)).sum(1).mean()
-    near, far = problem.depth_range
     a, b = (task(name).canonical(r, problem) for r in (raw, taught))
-    pixels = (a - b).abs() * math.log(far / near) if name == "depth" else 1 - (a * b).sum(1, keepdim=True)
-    return pixels.mean() if seen is None else pooled(torch.where(seen, pixels, 0.0), seen)
+    return mean_where(REGRESSIONS[name](a, b, problem), seen)
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ class Distilled(Stage):
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)
         self.net = problem.network.build(problem, problem.tasks)
-        steps, lr = config.steps(problem), problem.network.lr if config.lr is None else config.lr
+        steps, lr = config.steps(problem), problem.rate(config.lr)
         self.optim = Optim(self.net.parameters(), steps, lr=lr, schedule=Schedule(power=config.power))
         self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
         self.teachers = Teachers({name: given[name].build().net for name in problem.tasks})

@@ -34,7 +34,7 @@ SOURCES = {
     "synthia": Source(warmup_share=0.5, warmup_distil=0.25, back=0.25, jitter=0.7, grey=0.1, reconstruction=0.025),
 }
 TARGETS = ("unlabelled", "none")
-SAME = ("tasks", "mix", "ce_norm", "cap", "teacher_mode", "freeze_affine", "lr", "power", "batch")
+SAME = ("tasks", "mix", "ce_norm", "cap", "teacher_mode", "freeze_affine", "lr", "power", "weighting", "batch")
 
 
 class Rounds(CrossView):
@@ -138,19 +138,19 @@ class Rounds(CrossView):
         pseudo = self.pseudo_labels(target_features, target_raw, target)
         mixed, labels = self.pasted(when, source, target, pseudo)
 
-        student = self.net(torch.cat([views, mixed]))
-        thirds = {name: raw.chunk(3) for name, raw in student.items()}
-        terms = self.supervised({name: x_s for name, (x_s, _, _) in thirds.items()}, source.labels)
-        adapted = self.supervised({name: thirds[name][2] for name in labels}, labels)
-        distilled = self.distillation(teacher, {name: torch.cat(raw[:2]) for name, raw in thirds.items()})
-        loss = sum(terms.values()) + sum(adapted.values()) + self.config.distil * sum(distilled.values())
-        self.optim.minimise(loss)
+        def forward():
+            thirds = {name: raw.chunk(3) for name, raw in self.net(torch.cat([views, mixed])).items()}
+            on_source = self.supervised({name: x_s for name, (x_s, _, _) in thirds.items()}, source.labels)
+            on_target = self.supervised({name: thirds[name][2] for name in labels}, labels)
+            views_alone = {name: torch.cat(raw[:2]) for name, raw in thirds.items()}
+            return on_source, on_target, self.distillation(teacher, views_alone)
 
+        terms = self.learn(t, forward)
         self.move_centroids(target_features, target_raw, pseudo["semseg"])
         x_mix = {"semseg": teacher["semseg"].chunk(2)[1]}
         self.move_centroids(features.chunk(2)[1], x_mix, source.labels["semseg"])
         kept = (pseudo["semseg"] != VOID).float().mean()
-        return terms | {f"{name}_adapted": term for name, term in adapted.items()} | distilled | {"kept": kept}
+        return terms | {"kept": kept}
 
     @torch.no_grad()
     def pseudo_labels(self, features, raw, target):

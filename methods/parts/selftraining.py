@@ -1,6 +1,6 @@
 """Self-training by class mixing: a mean teacher labels target images, source classes are pasted on them (DACS).
 
-The step that DACS and its heirs share, in the parts of which each makes its own:
+The step that DACS and its heirs share (`source_losses` and `target_losses` are what an heir makes its own):
 
     pseudo:  y_t = argmax p', q = the share of pixels with max p' >= threshold, one number of the batch of all ranks
     mix:     M = the pixels of half of the source label's classes; x_m = strong(M x_s + (1 - M) x_t), y_m alike,
@@ -29,14 +29,13 @@ from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
 from bench.tasks.contract import pooled, upsampled
+from methods.parts import strong, weighting
 from methods.parts.mixing import classes_in, half, paste, pixels_of
-from methods.parts.strong import blur, jitter, where
 from methods.parts.supervised import losses
 from methods.parts.teacher import follow, predicted, teacher_of
+from methods.parts.weighting import by_task
 
 CONSISTENCY = ("semseg", "all")
-JITTERED, BLURRED = 0.8, 0.5  # shares of the images
-BLUR = (0.15, 1.15)  # sigma, pixels
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class SelfTraining(Stage):
         memory: float = 1.0  # share of the steps that the teacher remembers, at most
         threshold: float = 0.968  # of the teacher's confidence
         jitter: float = 0.25  # strength of the mixed images' colour jitter
+        weighting: str = "equal"  # of the tasks, each with its source and target terms (parts/weighting.py)
         consistency: str = "semseg"  # tasks that target images teach; "all": depth and normals as well (ours)
 
         def check(self, problem):
@@ -68,6 +68,7 @@ class SelfTraining(Stage):
                 raise ValueError(f"mixing by class needs the task semseg; there are {' '.join(problem.tasks)}")
             if self.consistency not in CONSISTENCY:
                 raise ValueError(f'no consistency "{self.consistency}"; known: {" ".join(CONSISTENCY)}')
+            weighting.check(self.weighting)
 
         def batchnorm(self):
             return "batch statistics of source and mixed images in turn; the teacher predicts with the stored ones"
@@ -84,15 +85,47 @@ class SelfTraining(Stage):
         self.optim = Optim(
             self.net.parameters(),
             steps,
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             kind="adamw",
             decay=config.decay,
             schedule=Schedule(power=config.power, warmup=round(config.warmup * steps)),
         )
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
 
     def build(self):
         """The student; an heir may put its own here."""
         return self.problem.network.build(self.problem, self.problem.tasks)
+
+    @property
+    def encoder(self):
+        """What the tasks share."""
+        return self.net.encoder
+
+    def step(self, t, source, target):
+        self.follow(t)
+        pseudo = self.pseudo(target.clean)
+
+        def forward():
+            terms = self.source_losses(t, source) | self.target_losses(t, source, target, pseudo)
+            return terms, by_task(self.weighed(terms), self.problem.tasks)
+
+        terms = self.weighting.learn(t, forward, self.net, self.encoder, self.optim)
+        return terms | {"sure": pseudo.weight}
+
+    def source_losses(self, t, source):
+        """The terms of the source images."""
+        return losses(self.net(source.image), source.labels, self.problem)
+
+    def target_losses(self, t, source, target, pseudo):
+        """The terms of what the teacher believes of the target images: those of the mixed images."""
+        return self.mixed_losses(t, self.mix(t, source, target, pseudo))
+
+    def mixed_losses(self, t, mixed):
+        return self.believed_losses("mixed", self.net(mixed.image), mixed)
+
+    def weighed(self, terms):
+        """The terms as they are minimised."""
+        return terms
 
     def follow(self, t):
         """The teacher's update by the student that step t starts with: the student itself at t = 0."""
@@ -125,10 +158,7 @@ class SelfTraining(Stage):
 
     def strong(self, t, what, image, ids):
         """Colour jitter and blur, each image by numbers of its own."""
-        u = uniforms(ids, 7, self.problem.seed, what, t)
-        image = where(u[:, 4] < JITTERED, jitter(image, u[:, :4], (self.config.jitter,) * 4), image)
-        sigma = BLUR[0] + (BLUR[1] - BLUR[0]) * u[:, 6]
-        return where(u[:, 5] < BLURRED, blur(image, sigma, radius=4), image)
+        return strong.changed(image, uniforms(ids, strong.DEALT, self.problem.seed, what, t), self.config.jitter)
 
     def believed_losses(self, what, raw, believed):
         """The terms of a student's outputs for images whose labels are believed, named `what` and the task."""

@@ -1,6 +1,7 @@
 """Strong photometric augmentation of a batch, each image with numbers of its own: colour, grey, blur, sharpness.
 
-Images are B 3 H W in [0, 1]; factors are B. Who applies what and how often is the method's recipe.
+Images are B 3 H W in [0, 1]; factors are B. Who applies what and how often is the method's recipe; `changed` is that of
+DACS and its heirs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 GREY = (0.299, 0.587, 0.114)
+DEALT = 7  # numbers an image that `changed` asks for
+JITTERED, BLURRED = 0.8, 0.5  # shares of the images
+BLUR = (0.15, 1.15)  # sigma, pixels
+
+
+def changed(image: Tensor, dealt: Tensor, strength: float) -> Tensor:
+    """Colour jitter of four in five images, blur of one in two, by each image's own numbers (B 7)."""
+    jittered = jitter(image, dealt[:, :4], (strength,) * 4)
+    image = where(dealt[:, 4] < JITTERED, jittered, image)
+    sigma = BLUR[0] + (BLUR[1] - BLUR[0]) * dealt[:, 6]
+    return where(dealt[:, 5] < BLURRED, blur(image, sigma, radius=4), image)
 
 
 def where(chosen: Tensor, changed: Tensor, image: Tensor) -> Tensor:

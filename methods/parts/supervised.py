@@ -41,19 +41,17 @@ class Supervised(Stage):
         self.optim = Optim(
             self.net.parameters(),
             config.steps(problem),
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
         self.weighting = weighting.make(config.weighting, tuple(self.net.decoders), self.optim, problem.seed)
 
     def step(self, t, source, target):
         def forward():
-            return losses(self.net(source.image), source.labels, self.problem)
+            terms = losses(self.net(source.image), source.labels, self.problem)
+            return terms, terms
 
-        again = weighting.repeatable(forward, self.net)
-        terms = forward()
-        self.weighting.minimise(t, terms, self.net.encoder.parameters(), self.optim, again=again)
-        return terms
+        return self.weighting.learn(t, forward, self.net, self.net.encoder, self.optim)
 
     def predict(self, image):
         return self.net(image)

@@ -6,7 +6,6 @@ Notation: yhat_i = T_i(M(x)) is the direct prediction, ytil_i = H_i({yhat_j : j 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from bench.problem import Problem
 from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
-from bench.tasks.contract import pooled
+from methods.parts.distances import REGRESSIONS, mean_where
 from methods.parts.supervised import losses
 
 Maps = Mapping[str, Tensor]
@@ -107,19 +106,13 @@ def energies(yhat: Maps, ytil: Maps, problem: Problem) -> dict[str, Tensor]:
 
     Means over the pixels of all ranks.
     """
-    near, far = problem.depth_range
     seen = sky_free(yhat, problem)
-    maps = {
-        "semseg": divergence,
-        "depth": lambda a, b: (a - b).abs() * math.log(far / near),
-        "normals": lambda a, b: 1 - (a * b).sum(1, keepdim=True).clamp(max=1.0),
-    }
 
     def mean(name: str) -> Tensor:
-        pixels = maps[name](yhat[name], ytil[name])
-        if name == "semseg" or seen is None:
-            return pixels.mean()
-        return pooled(torch.where(seen, pixels, 0.0), seen)
+        if name == "semseg":
+            return divergence(yhat[name], ytil[name]).mean()
+        apart = REGRESSIONS[name](yhat[name], ytil[name], problem)
+        return mean_where(apart.clamp(min=0.0), seen)  # a cosine may be rounded above 1
 
     return {name: mean(name) for name in yhat}
 
@@ -165,7 +158,7 @@ class Base(Stage):
         self.optim = Optim(
             self.parameters(),
             config.steps(problem),
-            lr=problem.network.lr if config.lr is None else config.lr,
+            lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
 

@@ -140,7 +140,7 @@ class Translation(Stage):
         self.critics = nn.ModuleDict({"source": Critic(width, scales), "target": Critic(width, scales)})
         settings = {
             "steps": config.steps(problem),
-            "lr": problem.network.lr if config.lr is None else config.lr,
+            "lr": problem.rate(config.lr),
             "betas": (0.5, 0.999),
             "schedule": Schedule(power=config.power),
         }

@@ -2,8 +2,11 @@
 
 Losses are weighted (uncertainty, dwa, rlw, si, famo) or the shared parameters' gradients are combined (pcgrad, cagrad,
 nash, mgda): there the heads get their plain gradient. Weights sum to the number of tasks K, as those of `equal` do,
-where the authors' sum to 1: a sum of 1 is another learning rate. To cross a rule with adaptation, each task's source
-and target loss count as one task (`per_task`).
+where the authors' sum to 1: a sum of 1 is another learning rate.
+
+Crossed with adaptation, all terms of a task, on source and on target, count as one loss. What a rule balances, or turns
+out of each other's way, is tasks and not domains: a target term left outside would be segmentation's in all but name,
+free to run against every other task. The terms keep their own weights within the task.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from bench.data.sampling import uniforms
 from bench.exact import across_ranks
 from bench.optim import Optim
 from methods.parts import simplex, surgery
+from methods.parts.second_pass import repeatable
 
 EPS = 1e-8
 
@@ -24,6 +28,16 @@ EPS = 1e-8
 def per_task(*parts):
     """{task: loss} of several domains or terms -> each task's sum."""
     return {name: sum(part[name] for part in parts if name in part) for part in parts for name in part}
+
+
+def by_task(terms, tasks):
+    """{term: loss} -> each task's sum. A term is of the task whose name it carries (`mixed_depth`); one that carries
+    none (`detail`) is segmentation's, which self-training was made for."""
+
+    def owner(term):
+        return next((name for name in tasks if name in term), "semseg")
+
+    return per_task(*({owner(term): loss} for term, loss in terms.items()))
 
 
 def check(word):
@@ -36,29 +50,6 @@ def make(word, tasks, optim, seed):
     return WEIGHTINGS[word](tasks, optim, seed)
 
 
-def repeatable(forward, *nets):
-    """A second `forward()` of the same step, for famo: same random numbers, no graph, and no buffer moves.
-
-    To be made before the first forward pass, which draws the numbers that the second is to draw again.
-    """
-    device = next(nets[0].parameters()).device
-    cuda = [device] if device.type == "cuda" else []
-    host, states = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in cuda]
-
-    def again():
-        buffers = [(buffer, buffer.clone()) for net in nets for buffer in net.buffers()]
-        with torch.no_grad(), torch.random.fork_rng(cuda):
-            torch.set_rng_state(host)
-            for d, state in zip(cuda, states, strict=True):
-                torch.cuda.set_rng_state(state, d)
-            found = forward()
-            for buffer, value in buffers:
-                buffer.copy_(value)
-        return found
-
-    return again
-
-
 class Equal(nn.Module):
     """sum_k L_k: the scale of all others."""
 
@@ -66,12 +57,26 @@ class Equal(nn.Module):
         super().__init__()
         self.tasks, self.seed = tuple(tasks), seed
 
+    def again(self, forward, *nets):
+        """What computes {task: loss} once more after the update, if the rule asks for it; `nets`: what it passes.
+
+        To be made before the first pass, which draws the numbers that the second is to draw again.
+        """
+        return None
+
     def minimise(self, t, terms, shared, optim, *, again=None, extra=None):
         """One update of the parameters of `optim` from {task: loss}.
 
-        shared: the parameters that the tasks share. again: see `repeatable`. extra: a loss outside the weighting.
+        shared: the parameters that the tasks share. again: what `again` made. extra: a loss outside the weighting.
         """
         optim.minimise(_with(sum(terms.values()), extra))
+
+    def learn(self, t, forward, net, shared, optim):
+        """One update of `net` from forward() -> (what is logged, {task: loss}); what is logged."""
+        again = self.again(lambda: forward()[1], net)
+        logged, terms = forward()
+        self.minimise(t, terms, shared.parameters(), optim, again=again)
+        return logged
 
     def values(self, terms):
         """L_k over all ranks, detached: what weights may be made of."""
@@ -167,13 +172,16 @@ class Famo(Scaled):
         self.xi = nn.Parameter(torch.zeros(len(self.tasks)))
         self.optim = Optim([self.xi], optim.steps, lr=self.RATE, decay=self.DECAY)
 
+    def again(self, forward, *nets):
+        return repeatable(forward, *nets)
+
     def weights(self, t, values):
         weights = self.xi.detach().softmax(0) / (values + EPS)
         return len(self.tasks) * weights / weights.sum()
 
     def minimise(self, t, terms, shared, optim, *, again=None, extra=None):
         if again is None:
-            raise ValueError("famo needs a second forward pass (methods.parts.weighting.repeatable)")
+            raise ValueError("famo needs a second forward pass: again=rule.again(forward, net)")
         before = self.values(terms)
         super().minimise(t, terms, shared, optim, extra=extra)
         fell = (before + EPS).log() - (self.values(again()) + EPS).log()
