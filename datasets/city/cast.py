@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh  # type: ignore[import-untyped]
-from embreex.rtcore import EmbreeDevice  # type: ignore[import-untyped]
-from embreex.rtcore_scene import EmbreeScene  # type: ignore[import-untyped]
 
+from datasets.city.embree import Tree, tree_of
 from datasets.city.meshes import Booleans, Floats, Ints
 from datasets.city.scene import RADIUS, TALLNESS, Scene
 from datasets.city.street import Street, Thing
 from datasets.city.view import View
-
-DEVICE = EmbreeDevice()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +58,8 @@ class Tracer:
     chosen: Ints  # indices of triangles
 
     @cached_property
-    def tree(self) -> EmbreeScene:
-        tree = EmbreeScene(DEVICE)
-        if len(self.chosen):
-            TriangleMesh(tree, self.scene.triangles[self.chosen])
-        return tree
+    def tree(self) -> Tree:
+        return tree_of(self.scene.triangles[self.chosen])
 
     @cached_property
     def planes(self) -> tuple[Floats, Floats]:
