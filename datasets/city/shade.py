@@ -21,6 +21,7 @@ FIXED = np.array([(0, 0, 0) if isinstance(m.paint, int) else m.paint for m in MA
 GLOSS = np.array([m.gloss for m in MATERIALS], np.float32)
 GLOW = np.array([m.glow for m in MATERIALS], np.float32)
 PATTERN = np.array([PATTERNS.index(m.pattern) for m in MATERIALS], np.uint8)
+SKY = np.uint8(255)  # stands behind the patterns
 
 LAMP_LIGHT = np.array([1.0, 0.72, 0.42], np.float32)
 HEAD_LIGHT = np.array([1.0, 0.95, 0.85], np.float32)
@@ -51,17 +52,21 @@ class Light:
 
     def radiance(self, hits: Hits) -> Floats:
         """The linear colour of N rays, 3 N float32."""
+        patterns = np.append(PATTERN[self.scene.material[hits.tracer.chosen]], SKY)[hits.piece]
+        order = np.argsort(patterns, kind="stable")  # what has the same pattern together, then the sky
+        solid = len(order) - np.count_nonzero(patterns == SKY)
+        above = hits.rays.take(order[solid:], 1, mode="clip")
+        colour = np.concatenate([self.surface(hits.at(order[:solid])), self.sky(above)], axis=1)
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return colour.take(back, 1, mode="clip")
+
+    def surface(self, hits: Hits) -> Floats:
+        """The linear colour of M rays that hit something, sorted by pattern; 3 M float32."""
         look, moment = self.look, self.moment
-        hits = hits.sort(PATTERN[self.scene.material[hits.tracer.chosen]])
-        rays = np.ascontiguousarray(hits.rays.T)
-        colour = np.empty(rays.shape, np.float32)
-        missed = np.ones(rays.shape[1], bool)
-        missed[hits.where] = False
-        missing = np.flatnonzero(missed)
-        colour[:, missing] = self.sky(rays.take(missing, 1, mode="clip"))
-        seen, depth = rays.take(hits.where, 1, mode="clip"), hits.depth.astype(np.float32)
-        points = seen * depth + column(self.view.position)
-        seen /= np.sqrt(dot(seen, seen))
+        depth = hits.depth.astype(np.float32)
+        points = hits.rays * depth + column(self.view.position)
+        seen = hits.rays / np.sqrt(dot(hits.rays, hits.rays))
         spots, pattern, normal = self.spots(hits, depth)
         facing = -dot(seen, normal)
         spots.coarse = spots.fine / np.maximum(facing, 0.05)
@@ -83,8 +88,7 @@ class Light:
             out -= horizon
             out *= np.exp(np.float32(-moment.haze) * depth)
             out += horizon
-        colour[:, hits.where] = out
-        return colour
+        return out
 
     def sky(self, rays: Floats) -> Floats:
         """The sky's colour in directions (3 N, world, any length), 3 N float32."""
@@ -137,7 +141,7 @@ class Light:
                 sunny = np.flatnonzero((direct > 0.02) & (depth < 70))
                 off = np.float32(0.01) + np.float32(0.002) * depth[sunny]  # clear of the surface itself
                 starts = points.take(sunny, 1, mode="clip") + off * normal.take(sunny, 1, mode="clip")
-                dark = self.casters.occluded(np.ascontiguousarray(starts.T), moment.sunward)
+                dark = self.casters.occluded(starts, moment.sunward)
                 direct[sunny[dark]] *= np.float32(1 - look.shadows)
             light += direct * column(look.sun_colour)
         if look.lamps > 0:
