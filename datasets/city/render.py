@@ -77,7 +77,7 @@ def picture(seed: str, eye: Tracer, view: View, hits: Hits, look: Look, moment: 
     edge = outlines(identity.reshape(view.height, view.width))
     aside = ASIDE * (1 - 2 * ((u[edge] + v[edge]) % 2))  # to either side in turns, so that nothing shifts
     hits = hits.join(eye.cast(u[edge] + aside, v[edge] + ASIDE))
-    colour = Light(scene, view, look, moment).radiance(hits)
+    colour = Light(eye, look, moment).radiance(hits)
     first, second = colour[:, : len(u)], colour[:, len(u) :]
     mean = 0.5 * (np.clip(first.take(edge, 1), 0, 2) + np.clip(second, 0, 2))
     for channel, values in zip(first, mean, strict=True):

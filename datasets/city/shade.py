@@ -12,9 +12,7 @@ from datasets.city.look import Look, Moment
 from datasets.city.materials import MATERIALS, PATTERNS, Colour
 from datasets.city.meshes import Floats, Ints
 from datasets.city.patterns import Spots, decorate
-from datasets.city.scene import Scene
 from datasets.city.texture import noise
-from datasets.city.view import View
 
 SLOT = np.array([m.paint if isinstance(m.paint, int) else -1 for m in MATERIALS])
 FIXED = np.array([(0, 0, 0) if isinstance(m.paint, int) else m.paint for m in MATERIALS], np.float32)
@@ -22,6 +20,7 @@ GLOSS = np.array([m.gloss for m in MATERIALS], np.float32)
 GLOW = np.array([m.glow for m in MATERIALS], np.float32)
 PATTERN = np.array([PATTERNS.index(m.pattern) for m in MATERIALS], np.uint8)
 SKY = np.uint8(255)  # stands behind the patterns
+CHUNK = 16384  # points shaded at a time: more do not fit a core's cache
 
 LAMP_LIGHT = np.array([1.0, 0.72, 0.42], np.float32)
 HEAD_LIGHT = np.array([1.0, 0.95, 0.85], np.float32)
@@ -41,22 +40,47 @@ def column(colour: Colour | Floats) -> Floats:
 class Light:
     """The light of one image, for as many rays as wanted."""
 
-    scene: Scene
-    view: View
+    eye: Tracer  # whose hits are shaded
     look: Look
     moment: Moment
 
     @cached_property
     def casters(self) -> Tracer:
-        return shading(self.scene, self.view, self.moment.sunward)
+        return shading(self.eye.scene, self.eye.view, self.moment.sunward)
+
+    @cached_property
+    def pattern(self) -> Ints:
+        """The patterns of the eye's triangles, and the sky's, F + 1."""
+        return np.append(PATTERN[self.eye.scene.material[self.eye.chosen]], SKY)
+
+    @cached_property
+    def table(self) -> Floats:
+        """What a hit point has of its triangle: 18 F float32.
+
+        A corner and two edges along the surface (2 each), paint (3), the object's second paint (3), normal (3, world,
+        towards the eye), the object's key, gloss, glow.
+        """
+        scene, chosen = self.eye.scene, self.eye.chosen
+        material, owner = scene.material[chosen], scene.owner[chosen]
+        slot = SLOT[material]
+        paint = np.where(slot[:, None] < 0, FIXED[material], scene.paints[owner, slot])
+        first, second, third = scene.flat(chosen)
+        normal = self.eye.view.rotation @ self.eye.planes[0]
+        return np.concatenate([
+            first, second - first, third - first, paint.T, scene.paints[owner, 1].T, normal.astype(np.float32),
+            [scene.key[owner], GLOSS[material], GLOW[material]],
+        ])  # fmt: skip
 
     def radiance(self, hits: Hits) -> Floats:
         """The linear colour of N rays, 3 N float32."""
-        patterns = np.append(PATTERN[self.scene.material[hits.tracer.chosen]], SKY)[hits.piece]
+        patterns = self.pattern[hits.piece]
         order = np.argsort(patterns, kind="stable")  # what has the same pattern together, then the sky
-        solid = len(order) - np.count_nonzero(patterns == SKY)
-        above = hits.rays.take(order[solid:], 1, mode="clip")
-        colour = np.concatenate([self.surface(hits.at(order[:solid])), self.sky(above)], axis=1)
+        sky = len(order) - np.count_nonzero(patterns == SKY)
+        colour = np.empty((3, len(order)), np.float32)
+        for start in range(0, sky, CHUNK):
+            rows = slice(start, min(start + CHUNK, sky))
+            colour[:, rows] = self.surface(hits.at(order[rows]))
+        colour[:, sky:] = self.sky(hits.rays.take(order[sky:], 1, mode="clip"))
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return colour.take(back, 1, mode="clip")
@@ -65,12 +89,12 @@ class Light:
         """The linear colour of M rays that hit something, sorted by pattern; 3 M float32."""
         look, moment = self.look, self.moment
         depth = hits.depth.astype(np.float32)
-        points = hits.rays * depth + column(self.view.position)
+        points = hits.rays * depth + column(self.eye.view.position)
         seen = hits.rays / np.sqrt(dot(hits.rays, hits.rays))
-        spots, pattern, normal = self.spots(hits, depth)
+        spots, normal = self.spots(hits, depth)
         facing = -dot(seen, normal)
         spots.coarse = spots.fine / np.maximum(facing, 0.05)
-        decorate(spots, pattern, look, self.scene.street)
+        decorate(spots, self.pattern[hits.piece], look, self.eye.scene.street)
         out = spots.albedo * self.arriving(points, depth, normal, facing)
         if look.mirror > 0:
             glossy = np.flatnonzero(spots.gloss > 0.02)
@@ -110,24 +134,13 @@ class Light:
             colour += np.float32(0.35 * self.moment.sun) * eighth * eighth * eighth * column(look.sun_colour)
         return colour
 
-    def spots(self, hits: Hits, depth: Floats) -> tuple[Spots, Ints, Floats]:
-        """The hit points with their paints, before any pattern and without `coarse`; their patterns; their normals."""
-        scene, chosen = self.scene, hits.tracer.chosen
-        material, owner = scene.material[chosen], scene.owner[chosen]
-        slot = SLOT[material]
-        base = np.where(slot[:, None] < 0, FIXED[material], scene.paints[owner, slot])
-        first, second, third = scene.flat(chosen)
-        normal = self.view.rotation @ hits.tracer.planes[0]
-        table = np.concatenate([
-            first, second - first, third - first, base.T, scene.paints[owner, 1].T, normal,
-            [scene.key[owner], GLOSS[material], GLOW[material]],
-        ]).astype(np.float32)  # fmt: skip
-        rows = table.take(hits.piece, 1, mode="clip")
+    def spots(self, hits: Hits, depth: Floats) -> tuple[Spots, Floats]:
+        """The hit points with their paints, before any pattern and without `coarse`; their normals."""
+        rows = self.table.take(hits.piece, 1, mode="clip")
         flat = rows[:2] + hits.weights[0] * rows[2:4] + hits.weights[1] * rows[4:6]
-        fine = depth / np.float32(self.view.focal)
+        fine = depth / np.float32(self.eye.view.focal)
         key, gloss, glow = rows[15:]
-        spots = Spots(flat[0], flat[1], fine, fine, key, rows[9:12], rows[6:9], gloss, glow)
-        return spots, PATTERN[material][hits.piece], rows[12:15]
+        return Spots(flat[0], flat[1], fine, fine, key, rows[9:12], rows[6:9], gloss, glow), rows[12:15]
 
     def arriving(self, points: Floats, depth: Floats, normal: Floats, facing: Floats) -> Floats:
         """Light that arrives at points (3 M): the sun's, the sky's, the lamps'; 3 M."""
@@ -151,11 +164,11 @@ class Light:
     def artificial(self, points: Floats, normal: Floats, facing: Floats) -> Floats:
         """Light of the nearest street lamps and of our own head lights, 3 M."""
         warm = np.zeros(points.shape[1], np.float32)
-        for lamp in self.scene.lamps[:8].astype(np.float32):
+        for lamp in self.eye.scene.lamps[:8].astype(np.float32):
             toward = lamp[:, None] - points
             square = dot(toward, toward) + np.float32(1.0)
             warm += np.maximum(dot(toward, normal), 0) / (square * np.sqrt(square))
-        right, down, ahead = self.view.rotation.T.astype(np.float32) @ (points - column(self.view.position))
+        right, down, ahead = self.eye.view.rotation.T.astype(np.float32) @ (points - column(self.eye.view.position))
         ahead = np.maximum(ahead, 1.0)
         # Dipped beams: little light above the horizon.
         beam = np.exp(-((right / ahead / 0.55) ** 2)) * np.clip(0.37 + 6 * down / ahead, 0.05, 1)
