@@ -163,12 +163,15 @@ class Light:
 
     def artificial(self, points: Floats, normal: Floats, facing: Floats) -> Floats:
         """Light of the nearest street lamps and of our own head lights, 3 M."""
-        warm = np.zeros(points.shape[1], np.float32)
-        for lamp in self.eye.scene.lamps[:8].astype(np.float32):
-            toward = lamp[:, None] - points
-            square = dot(toward, toward) + np.float32(1.0)
-            warm += np.maximum(dot(toward, normal), 0) / (square * np.sqrt(square))
-        right, down, ahead = self.eye.view.rotation.T.astype(np.float32) @ (points - column(self.eye.view.position))
+        view = self.eye.view
+        own = points - column(view.position)
+        lamps = (self.eye.scene.lamps[:8] - view.position).astype(np.float32)
+        # Of the vectors from the points to the lamps, L M: the squared length, and the product with the normal.
+        square = (lamps**2).sum(1)[:, None] - 2 * lamps @ own + dot(own, own)
+        square = np.maximum(square, 0) + np.float32(1.0)
+        across = np.maximum(lamps @ normal - dot(own, normal), 0)
+        warm = (across / (square * np.sqrt(square))).sum(axis=0)
+        right, down, ahead = view.rotation.T.astype(np.float32) @ own
         ahead = np.maximum(ahead, 1.0)
         # Dipped beams: little light above the horizon.
         beam = np.exp(-((right / ahead / 0.55) ** 2)) * np.clip(0.37 + 6 * down / ahead, 0.05, 1)

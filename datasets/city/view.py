@@ -51,8 +51,8 @@ class View:
     @cached_property
     def pixels(self) -> tuple[Floats, Floats]:
         """u and v of all pixel centres, row by row."""
-        v, u = np.mgrid[: self.height, : self.width].astype(np.float64)
-        return u.ravel(), v.ravel()
+        u, v = np.arange(self.width, dtype=np.float64), np.arange(self.height, dtype=np.float64)
+        return np.tile(u, self.height), np.repeat(v, self.width)
 
 
 def view_from(random: Random, rig: Rig, street: Street, size: tuple[int, int]) -> View:
