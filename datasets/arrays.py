@@ -1,4 +1,4 @@
-"""Files of NumPy arrays to exact arrays, or to one line that says why there is none."""
+"""Array files to exact arrays: .npy. A file is opened for one reading and closed again."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from numpy.typing import NDArray
 
 from datasets.files import short
 
-_MAGIC = b"\x93NUMPY"
 
-
-def array(path: Path) -> NDArray[Any]:
-    """The array of an .npy file. ValueError if it is cut short, or holds objects or something else altogether."""
+def npy(path: Path) -> NDArray[Any]:
+    """The array of an .npy file. OSError or ValueError in one line: no file, or none that numpy wrote."""
+    data = _bytes(path)
+    if not data.startswith(b"\x93NUMPY"):
+        raise ValueError(f"{short(path)}: not an npy file ({len(data)} bytes); copy it again")
     try:
-        data = path.read_bytes()
+        array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError):
+        raise ValueError(f"{short(path)}: truncated or damaged at byte {len(data)}; copy it again") from None
+    return array
+
+
+def _bytes(path: Path, count: int = -1) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
     except OSError as error:
         raise type(error)(f"{short(path)}: {str(error.strerror).lower()}") from None
-    if data and not data.startswith(_MAGIC[: len(data)]):
-        raise ValueError(f"{short(path)}: not an .npy file")
-    try:
-        found: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        reason = "Python objects, expected numbers" if "bject arrays" in str(error) else _ends(len(data))
-        raise ValueError(f"{short(path)}: {reason}") from None
-    return found
-
-
-def _ends(count: int) -> str:
-    return f"truncated at byte {count} of an array; copy it again"

@@ -19,29 +19,9 @@ from bench.data.geometry import Camera
 from bench.data.pack import Item
 from datasets.files import located, nested, only, renamed, require, same_size, short, unpacked
 from datasets.pictures import picture, samples
+from datasets.spaces import CITYSCAPES_IDS
 
-IDS = {  # label id -> cs19
-    7: 0,  # road
-    8: 1,  # sidewalk
-    11: 2,  # building
-    12: 3,  # wall
-    13: 4,  # fence
-    17: 5,  # pole
-    19: 6,  # traffic light
-    20: 7,  # traffic sign
-    21: 8,  # vegetation
-    22: 9,  # terrain
-    23: 10,  # sky
-    24: 11,  # person
-    25: 12,  # rider
-    26: 13,  # car
-    27: 14,  # truck
-    28: 15,  # bus
-    31: 16,  # train
-    32: 17,  # motorcycle
-    33: 18,  # bicycle
-}
-NO_CLASS = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30, 255)  # 255: license plate, -1 as a byte
+_VOID = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30, 255)  # 255: license plate, -1 as a byte
 FORMS: Mapping[str, tuple[str, ...]] = {
     "image": ("8-bit RGB",),
     "semseg": ("8-bit grey",),
@@ -102,7 +82,7 @@ class Frames:
             fields["image"] = picture(item.files["image"])
         if "semseg" in wanted:
             path = item.files["semseg"]
-            fields["semseg"] = renamed(samples(path, "8-bit grey"), IDS, NO_CLASS, path)
+            fields["semseg"] = renamed(samples(path, "8-bit grey"), CITYSCAPES_IDS, _VOID, path)
         baseline, camera = _rig(item.files["camera"]) if "camera" in wanted else (0.0, None)
         if "depth" in wanted and camera:
             fields["depth"] = _metres(item.files["depth"], baseline * camera.fx)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from bench.data.pack import Item
 from bench.problem import VOID
-from datasets.arrays import array
+from datasets.arrays import npy
 from datasets.facts import Facts
-from datasets.files import counted, known_part, listing, located, only, require, same_size, short
+from datasets.files import counted, known_part, listing, located, only, require, same_size, short, unpacked
 from datasets.spaces import CS7
 
 NEEDS_ROOT = True
@@ -45,10 +45,11 @@ _LABELS = ("label", "label_7")
 def index(root: Path | None, part: str) -> list[Item]:
     """The frames of a part, by number. Looks at images only."""
     known_part("cs7", part, FACTS.counts)
-    root, images = located("cs7", root, (f"{part}/image",), HELP)
-    stems = sorted((name[:-4] for name in listing(root / images, _NAME)), key=int)
-    counted("cs7", part, len(stems), FACTS.counts[part], images, "N.npy")
+    root, _ = located("cs7", root, ("train", "val"), HELP)
     half = root / part
+    unpacked("cs7", half / "image", "the archive of MTAN")
+    stems = sorted((name[:-4] for name in listing(half / "image", _NAME)), key=int)
+    counted("cs7", part, len(stems), FACTS.counts[part], f"{part}/image", "N.npy")
     labels = next((words for words in _LABELS if (half / words).is_dir()), _LABELS[0])
     folders = {"image": half / "image", "semseg": half / labels, "depth": half / "depth"}
     return [Item(stem, {field: folder / f"{stem}.npy" for field, folder in folders.items()}) for stem in stems]
@@ -71,7 +72,7 @@ def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None)
 
 def _colours(path: Path) -> NDArray[np.uint8]:  # H W 3
     """0..1 -> 0..255, to the nearest."""
-    values = array(path)
+    values = npy(path)
     if values.dtype.kind != "f" or values.ndim != 3 or values.shape[2] != 3:
         raise ValueError(f"{short(path)}: {_form(values)}, expected H x W x 3 of float")
     if not (values.min() >= 0 and values.max() <= 1):
@@ -81,7 +82,7 @@ def _colours(path: Path) -> NDArray[np.uint8]:  # H W 3
 
 def _classes(path: Path) -> NDArray[np.uint8]:  # H W
     """-1 becomes 255 by name, before anything is read as unsigned."""
-    values = array(path)
+    values = npy(path)
     if values.dtype.kind not in "fi" or values.ndim != 2:
         raise ValueError(f"{short(path)}: {_form(values)}, expected H x W of whole numbers, -1 for void")
     low, high = values.min(), values.max()
@@ -94,7 +95,7 @@ def _classes(path: Path) -> NDArray[np.uint8]:  # H W
 
 
 def _inverse_depth(path: Path) -> NDArray[np.float32]:  # H W
-    values = array(path)
+    values = npy(path)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.dtype.kind != "f" or values.ndim != 2:

@@ -46,8 +46,9 @@ def index(root: Path | None, part: str) -> list[Item]:
     known_part("darkzurich", part, _PARTS)
     folder = _PARTS[part]
     archive = f"Dark_Zurich_{folder.partition('/')[0]}_anon"
-    root, layout = located("darkzurich", root, ("rgb_anon", f"{archive}/rgb_anon"), HELP)
-    images, labels = root / layout / folder, root / layout.replace("rgb_anon", "gt") / folder
+    root, layout = located("darkzurich", root, ("rgb_anon", "Dark_Zurich_train_anon", "Dark_Zurich_val_anon"), HELP)
+    above = root if layout == "rgb_anon" else root / archive
+    images, labels = above / "rgb_anon" / folder, above / "gt" / folder
     unpacked("darkzurich", images, f"{archive}.zip")
     found = [(Path(sequence), match[1]) for sequence, match in nested(images, _NAME)]
     counted("darkzurich", part, len(found), FACTS.counts[part], f"rgb_anon/{folder}", "SEQUENCE/*_rgb_anon.png")

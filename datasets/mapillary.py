@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.data.pack import Item
 from datasets.facts import Facts
-from datasets.files import counted, known_part, listing, located
+from datasets.files import counted, known_part, listing, located, unpacked
 from datasets.pairs import pair
 from datasets.spaces import MAPILLARY65
 
@@ -40,12 +40,14 @@ _NAME = re.compile(r"([\w-]+)\.jpg")
 def index(root: Path | None, part: str) -> list[Item]:
     """The images of a part, by name. Looks at images only."""
     known_part("mapillary", part, _FOLDERS)
-    root, images = located("mapillary", root, (f"{_FOLDERS[part]}/images",), HELP)
-    names = listing(root / images, _NAME)
-    counted("mapillary", part, len(names), FACTS.counts[part], images, "*.jpg")
-    above = root / _FOLDERS[part]
-    labels = above / next((words for words in _LABELS if (above / words).is_dir()), _LABELS[0])
-    return [Item(name[:-4], {"image": root / images / name, "semseg": labels / f"{name[:-4]}.png"}) for name in names]
+    root, _ = located("mapillary", root, _FOLDERS.values(), HELP)
+    folder = root / _FOLDERS[part]
+    images = folder / "images"
+    unpacked("mapillary", images, "the archive of Mapillary Vistas")
+    names = listing(images, _NAME)
+    counted("mapillary", part, len(names), FACTS.counts[part], f"{folder.name}/images", "*.jpg")
+    labels = folder / next((words for words in _LABELS if (folder / words).is_dir()), _LABELS[0])
+    return [Item(name[:-4], {"image": images / name, "semseg": labels / f"{name[:-4]}.png"}) for name in names]
 
 
 def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None) -> dict[str, Any]:

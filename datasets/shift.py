@@ -16,7 +16,7 @@ from bench.data.geometry import Camera
 from bench.data.pack import Item
 from datasets.carla import metres
 from datasets.facts import Facts
-from datasets.files import counted, known_part, located, nested, only, renamed, require, same_size
+from datasets.files import counted, known_part, located, nested, only, renamed, require, same_size, unpacked
 from datasets.pictures import picture, samples
 from datasets.spaces import SHIFT21
 
@@ -46,16 +46,16 @@ _FILES = {"image": "img_front.jpg", "semseg": "semseg_front.png", "depth": "dept
 def index(root: Path | None, part: str) -> list[Item]:
     """The frames of a part, by sequence and number. Looks at images only."""
     known_part("shift", part, FACTS.counts)
-    front = f"discrete/images/{part}/front"
-    root, images = located("shift", root, (f"{front}/img", front), HELP)
-    found = [(seq, match[1]) for seq, match in nested(root / images, _NAME, _SEQUENCE) if match[2] == "img"]
-    counted("shift", part, len(found), None, images, "SEQUENCE/NNNNNNNN_img_front.jpg")
-
-    def place(kind: str) -> Path:
-        return root / front / kind.partition("_")[0] if images != front else root / front
-
+    root, images = located("shift", root, ("discrete/images",), HELP)
+    front = root / images / part / "front"
+    unpacked("shift", front, f"img.zip of discrete, images, {part}, front")
+    apart = (front / "img").is_dir()
+    folders = {field: front / end.partition("_")[0] if apart else front for field, end in _FILES.items()}
+    found = [(seq, match[1]) for seq, match in nested(folders["image"], _NAME, _SEQUENCE) if match[2] == "img"]
+    pattern = "SEQUENCE/NNNNNNNN_img_front.jpg"
+    counted("shift", part, len(found), FACTS.counts[part], f"{part}/front" + ("/img" if apart else ""), pattern)
     return [
-        Item(f"{seq}_{frame}", {field: place(kind) / seq / f"{frame}_{kind}" for field, kind in _FILES.items()})
+        Item(f"{seq}_{frame}", {field: folders[field] / seq / f"{frame}_{end}" for field, end in _FILES.items()})
         for seq, frame in found
     ]
 

@@ -120,8 +120,12 @@ _SHIFT = (
 )
 SHIFT21 = LabelSpace("shift21", tuple(_SHIFT.split(", ")))
 
-_SPACES = (CS19, CS16, CS13, CS7, VK8, CAMVID11, NYU40, NYU13, MAPILLARY65, SHIFT21)
-SPACES: dict[str, LabelSpace] = {space.name: space for space in _SPACES}
+SPACES: dict[str, LabelSpace] = {
+    space.name: space for space in (CS19, CS16, CS13, CS7, VK8, CAMVID11, NYU40, NYU13, MAPILLARY65, SHIFT21)
+}
+
+# Label id in the files of Cityscapes, and of those who took its ids over (GTA5, KITTI) -> cs19. Other ids are void.
+CITYSCAPES_IDS = dict(zip((7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33), range(19), strict=True))
 
 
 def _joined(groups: dict[str, str]) -> dict[str, str]:

@@ -68,6 +68,16 @@ def test_a_missing_sub_folder_names_its_archive(root: Path) -> None:
     assert len(darkzurich.index(root, "val")) == 4
 
 
+def test_one_archive_alone_is_said_to_lack_the_other(tmp_path: Path) -> None:
+    fixtures_weather.darkzurich(tmp_path, apart=True)
+    shutil.rmtree(tmp_path / "Dark_Zurich_train_anon")
+    assert len(darkzurich.index(tmp_path, "val")) == 4
+    with pytest.raises(
+        FileNotFoundError, match="^darkzurich: train/night is missing; it is in Dark_Zurich_train_anon.zip$"
+    ):
+        darkzurich.index(tmp_path, "night-train")
+
+
 def test_an_unknown_id_is_counted_and_placed(root: Path) -> None:
     ids = np.zeros((54, 96), np.uint8)
     ids[12:23, 40:52] = 19

@@ -93,5 +93,5 @@ def test_a_pair_of_unequal_sizes_is_refused(root: Path) -> None:
 
 
 def test_a_missing_sub_folder_is_named(root: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="^mapillary: no folder validation/images at "):
+    with pytest.raises(FileNotFoundError, match="^mapillary: validation/images is missing; it is in the archive of "):
         mapillary.index(root, "val")
