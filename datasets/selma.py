@@ -95,8 +95,10 @@ def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None)
     if "depth" in what:
         fields["depth"] = metres(item.files["depth"])
     same_size(fields, item.files)
-    told = "camera" in item.files and bool({"depth", "camera"} & set(what))
-    return fields | {"camera": _camera(item.files["camera"], item.files["image"].parent.name) if told else CAMERA}
+    camera = None if "camera" in item.files else CAMERA
+    if "camera" in item.files and {"depth", "camera"} & set(what):
+        camera = _camera(item.files["camera"], item.files["image"].parent.name)
+    return fields | {"camera": camera}
 
 
 def _scenes(root: Path | None) -> tuple[Path, dict[str, tuple[str, str]]]:
