@@ -31,8 +31,8 @@ def uniforms(ids: Tensor, count: int, *words: object) -> Tensor:
     """
     place = torch.arange(count, device=ids.device)
     z = (ids[:, None] * 0x100000 + place) * _signed(0x9E3779B97F4A7C15) + fold(*words)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z = (z ^ _shifted(z, shift)) * _signed(factor)
+    for bits, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ _shifted(z, bits)) * _signed(factor)
     return _shifted(z ^ _shifted(z, 31), 40).float() / 2**24
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -97,3 +98,41 @@ def same_size(fields: Mapping[str, NDArray[Any]], files: Mapping[str, Path]) -> 
     for field, size in sizes.items():
         if size != (first := next(iter(sizes.values()))):
             raise ValueError(f"{short(files[field])}: {size}, {next(iter(sizes))} {first}; expected equal sizes")
+
+
+def located(dataset: str, root: Path | None, variants: Collection[str], hint: str) -> tuple[Path, str]:
+    """The root, and the first of some folders under it that is there: the official layout, then known others."""
+    if root is not None:
+        for variant in variants:
+            if (root / variant).is_dir():
+                return root, variant
+    raise absent(dataset, root, next(iter(variants)), hint)
+
+
+def unpacked(dataset: str, folder: Path, archive: str, remedy: str = "") -> None:
+    """Refuse a folder that is not there, and name the archive that brings it."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{dataset}: {'/'.join(folder.parts[-2:])} is missing; it is in {archive}{remedy}")
+
+
+_VISIBLE = re.compile(r"[^.].*")
+
+
+def nested(folder: Path, pattern: Pattern[str], inside: Pattern[str] = _VISIBLE) -> list[tuple[str, re.Match[str]]]:
+    """What matches in the sub-folders that match, sorted alike on every file system: (sub-folder, match)."""
+    return [
+        (name, match)
+        for name in listing(folder, inside)
+        if (folder / name).is_dir()
+        for file in listing(folder / name, pattern)
+        if (match := pattern.fullmatch(file))
+    ]
+
+
+def counted(dataset: str, part: str, found: int, expected: int | None, folder: str, pattern: str) -> None:
+    """Refuse a part whose folder has no file that matches; warn of one that is not whole."""
+    if not found:
+        whole = f", expected {expected}" if expected else ""
+        raise FileNotFoundError(f"{dataset}: {folder}/ has 0 files matching {pattern}{whole}")
+    if expected and found < expected:
+        log.warning("%s: %s has %d images, %d expected", dataset, part, found, expected)

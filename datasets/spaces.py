@@ -121,12 +121,34 @@ _NYU40_TO_NYU13 = {
 }
 NYU40 = LabelSpace("nyu40", tuple(_NYU40_TO_NYU13))
 
+_MAPILLARY = (
+    "bird, ground animal, curb, fence, guard rail, barrier, wall, bike lane, crosswalk - plain, curb cut, parking, "
+    "pedestrian area, rail track, road, service lane, sidewalk, bridge, building, tunnel, person, bicyclist, "
+    "motorcyclist, other rider, lane marking - crosswalk, lane marking - general, mountain, sand, sky, snow, terrain, "
+    "vegetation, water, banner, bench, bike rack, billboard, catch basin, cctv camera, fire hydrant, junction box, "
+    "mailbox, manhole, phone booth, pothole, street light, pole, traffic sign frame, utility pole, traffic light, "
+    "traffic sign (back), traffic sign (front), trash can, bicycle, boat, bus, car, caravan, motorcycle, on rails, "
+    "other vehicle, trailer, truck, wheeled slow, car mount, ego vehicle"
+)
+MAPILLARY65 = LabelSpace("mapillary65", tuple(_MAPILLARY.split(", ")))
+_SHIFT = (
+    "building, fence, pedestrian, pole, road line, road, sidewalk, vegetation, vehicle, wall, traffic sign, sky, "
+    "ground, bridge, rail track, guard rail, traffic light, static, dynamic, water, terrain"
+)
+SHIFT21 = LabelSpace("shift21", tuple(_SHIFT.split(", ")))
+
 SPACES: dict[str, LabelSpace] = {
-    space.name: space for space in (CS19, CS16, CS13, CS7, VK14, VK8, CAMVID11, NYU40, NYU13)
+    space.name: space for space in (CS19, CS16, CS13, CS7, VK14, VK8, CAMVID11, NYU40, NYU13, MAPILLARY65, SHIFT21)
 }
 
 # Label id in the files of Cityscapes, and of those who took its ids over (GTA5, KITTI) -> cs19. Other ids are void.
 CITYSCAPES_IDS = dict(zip((7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33), range(19), strict=True))
+
+
+def _joined(groups: dict[str, str]) -> dict[str, str]:
+    """Class -> class, from the names that become one: {"rider": "bicyclist, motorcyclist"}."""
+    return {word: one for one, words in groups.items() for word in words.split(", ")}
+
 
 _CS19_TO_CS7 = {
     "road": "flat",
@@ -206,6 +228,70 @@ _CAMVID11_TO_CS19 = {  # without bicyclist, who is rider and bicycle in one
     "car": "car",
     "pedestrian": "person",
 }
+_MAPILLARY65_TO_CS19 = _joined(
+    {
+        "road": "road, lane marking - general, manhole",
+        "sidewalk": "sidewalk, curb",
+        "building": "building",
+        "wall": "wall",
+        "fence": "fence",
+        "pole": "pole, utility pole",
+        "traffic light": "traffic light",
+        "traffic sign": "traffic sign (front)",
+        "vegetation": "vegetation",
+        "terrain": "terrain",
+        "sky": "sky",
+        "person": "person",
+        "rider": "bicyclist, motorcyclist, other rider",
+        "car": "car",
+        "truck": "truck",
+        "bus": "bus",
+        "train": "on rails",
+        "motorcycle": "motorcycle",
+        "bicycle": "bicycle",
+    }
+)
+_MAPILLARY65_TO_CS7 = _joined(  # as DADA and CTRL do, by names: terrain is flat, but nature in Cityscapes' categories
+    {
+        "flat": "bike lane, crosswalk - plain, curb cut, parking, pedestrian area, rail track, road, service lane, "
+        "sidewalk, lane marking - crosswalk, lane marking - general, terrain",
+        "construction": "curb, fence, guard rail, barrier, wall, bridge, building, tunnel",
+        "object": "pothole, street light, pole, traffic sign frame, utility pole, traffic light, traffic sign (back), "
+        "traffic sign (front)",
+        "nature": "vegetation",
+        "sky": "sky",
+        "human": "person, bicyclist, motorcyclist, other rider",
+        "vehicle": "bicycle, boat, bus, car, caravan, motorcycle, on rails, other vehicle, trailer, truck, "
+        "wheeled slow",
+    }
+)
+_SHIFT21_TO_CS19 = _joined(  # without vehicle, which is six classes there; who rides is a pedestrian
+    {
+        "road": "road, road line",
+        "sidewalk": "sidewalk",
+        "building": "building",
+        "wall": "wall",
+        "fence": "fence",
+        "pole": "pole",
+        "traffic light": "traffic light",
+        "traffic sign": "traffic sign",
+        "vegetation": "vegetation",
+        "terrain": "terrain",
+        "sky": "sky",
+        "person": "pedestrian",
+    }
+)
+_SHIFT21_TO_CS7 = _joined(  # by Cityscapes' categories, where ground, static, dynamic and water are void
+    {
+        "flat": "road, road line, sidewalk, rail track",
+        "construction": "building, wall, fence, bridge, guard rail",
+        "object": "pole, traffic light, traffic sign",
+        "nature": "vegetation, terrain",
+        "sky": "sky",
+        "human": "pedestrian",
+        "vehicle": "vehicle",
+    }
+)
 _MAPS: dict[tuple[str, str], dict[str, str]] = {
     ("cs19", "cs7"): _CS19_TO_CS7,
     ("cs19", "vk8"): _CS19_TO_VK8,
@@ -213,6 +299,10 @@ _MAPS: dict[tuple[str, str], dict[str, str]] = {
     ("cs19", "camvid11"): _CS19_TO_CAMVID11,
     ("camvid11", "cs19"): _CAMVID11_TO_CS19,
     ("nyu40", "nyu13"): _NYU40_TO_NYU13,
+    ("mapillary65", "cs19"): _MAPILLARY65_TO_CS19,
+    ("mapillary65", "cs7"): _MAPILLARY65_TO_CS7,
+    ("shift21", "cs19"): _SHIFT21_TO_CS19,
+    ("shift21", "cs7"): _SHIFT21_TO_CS7,
 }
 
 

@@ -50,3 +50,38 @@ def test_what_is_there_is_said_in_the_right_number(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="/depth/1.png: missing; image has it$"):
         files.require(paths, ("image", "depth"))
     files.require(paths, ("image",))
+
+
+def test_the_official_layout_comes_before_another(tmp_path: Path) -> None:
+    strange(tmp_path / "other" / "a")
+    assert files.located("d", tmp_path, ("images", "other"), "expected images/") == (tmp_path, "other")
+    strange(tmp_path / "images" / "a")
+    assert files.located("d", tmp_path, ("images", "other"), "expected images/") == (tmp_path, "images")
+    with pytest.raises(FileNotFoundError, match="^d: no folder elsewhere at .*; expected images/. split=minicity "):
+        files.located("d", tmp_path, ("elsewhere",), "expected images/")
+
+
+def test_a_missing_folder_names_the_archive_that_brings_it(tmp_path: Path) -> None:
+    strange(tmp_path / "gt" / "train" / "a")
+    files.unpacked("d", tmp_path / "gt" / "train", "gt.zip")
+    with pytest.raises(FileNotFoundError, match="^d: gt/val is missing; it is in gt.zip; or do without$"):
+        files.unpacked("d", tmp_path / "gt" / "val", "gt.zip", "; or do without")
+
+
+def test_nested_names_come_folder_by_folder(tmp_path: Path) -> None:
+    names = ("b/2.png", "b/1.png", "a/9.png", "a/note.txt", ".hidden/3.png", "c", "x9/1.png")
+    strange(*(tmp_path / name for name in names))
+    found = [(folder, match[1]) for folder, match in files.nested(tmp_path, re.compile(r"(\d)\.png"))]
+    assert found == [("a", "9"), ("b", "1"), ("b", "2"), ("x9", "1")]
+    inside = files.nested(tmp_path, re.compile(r"(\d)\.png"), re.compile("[ab]"))
+    assert [folder for folder, _ in inside] == ["a", "b", "b"]
+
+
+def test_no_image_is_an_error_and_too_few_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(FileNotFoundError, match=r"^gta5: images/ has 0 files matching NNNNN.png, expected 24966$"):
+        files.counted("gta5", "all", 0, 24966, "images", "NNNNN.png")
+    files.counted("gta5", "all", 9, None, "images", "NNNNN.png")
+    files.counted("gta5", "all", 9, 9, "images", "NNNNN.png")
+    assert not caplog.messages
+    files.counted("gta5", "all", 8, 9, "images", "NNNNN.png")
+    assert caplog.messages == ["gta5: all has 8 images, 9 expected"]

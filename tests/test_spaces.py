@@ -32,7 +32,7 @@ def ids(origin: LabelSpace, target: LabelSpace) -> list[int]:
 def test_the_spaces_have_the_sizes_that_papers_report() -> None:
     sizes = {name: len(found) for name, found in SPACES.items()}
     outdoors = {"cs19": 19, "cs16": 16, "cs13": 13, "cs7": 7, "vk14": 14, "vk8": 8, "camvid11": 11}
-    assert sizes == outdoors | {"nyu40": 40, "nyu13": 13}
+    assert sizes == outdoors | {"nyu40": 40, "nyu13": 13, "mapillary65": 65, "shift21": 21}
     assert all(name == found.name for name, found in SPACES.items())
 
 

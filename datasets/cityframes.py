@@ -1,0 +1,127 @@
+"""The frames of Cityscapes, for every data set that shows its scenes: label ids, stereo disparity, cameras.
+
+ROOT/{PACKAGE,gtFine,disparity,camera}/{train,val}/CITY/CITY_SEQ_FRAME_..., or each below the name of its archive.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from re import Pattern
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.geometry import Camera
+from bench.data.pack import Item
+from datasets.files import located, nested, only, renamed, require, same_size, short, unpacked
+from datasets.pictures import picture, samples
+from datasets.spaces import CITYSCAPES_IDS
+
+_VOID = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30, 255)  # 255: license plate, -1 as a byte
+FORMS: Mapping[str, tuple[str, ...]] = {
+    "image": ("8-bit RGB",),
+    "semseg": ("8-bit grey",),
+    "depth": ("16-bit grey",),
+    "camera": ("JSON",),
+}
+_LABELS = {  # field: package, end of the file's name
+    "semseg": ("gtFine", "gtFine_labelIds.png"),
+    "depth": ("disparity", "disparity.png"),
+    "camera": ("camera", "camera.json"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Where a data set has its pictures of the scenes, and what it calls itself in an error.
+
+    name: of a picture's file; its group is the frame, CITY_SEQ_FRAME.
+    """
+
+    dataset: str
+    package: str
+    name: Pattern[str]
+    hint: str
+
+    def index(self, root: Path | None, part: str, end: str) -> list[Item]:
+        """The frames of train or val whose picture's name has this end, by city, sequence and number.
+
+        Looks at pictures only. FileNotFoundError if they are not there.
+        """
+        together, apart = self.package, f"{archive(self.package)}/{self.package}"  # as the archives were unpacked
+        root, images = located(self.dataset, root, (together, apart), self.hint)
+
+        def place(package: str) -> Path:
+            return (root if images == together else root / archive(package)) / package / part
+
+        unpacked(self.dataset, place(self.package), f"{archive(self.package)}.zip")
+        packages = {"image": (self.package, end)} | _LABELS
+        return [
+            Item(match[1], {field: place(package) / city / f"{match[1]}_{last}"
+                            for field, (package, last) in packages.items()})
+            for city, match in nested(place(self.package), self.name)
+            if match[0].endswith(f"_{end}")
+        ]  # fmt: skip
+
+    def read(self, item: Item, what: Collection[str]) -> dict[str, Any]:
+        """What is asked for, as stored: cs19 ids, planar depth in metres (0 where the stereo found none)."""
+        only(self.dataset, what, ("image", *_LABELS))
+        wanted = {*what, "camera"} if "depth" in what else {*what}
+        for field, path in item.files.items():
+            if field in wanted:
+                package = path.parts[-4]
+                remedy = "; without it run with split.scored=[semseg]" if field in ("depth", "camera") else ""
+                unpacked(self.dataset, path.parents[1], f"{archive(package)}.zip", remedy)
+        require(item.files, wanted)
+        fields: dict[str, Any] = {}
+        if "image" in wanted:
+            fields["image"] = picture(item.files["image"])
+        if "semseg" in wanted:
+            path = item.files["semseg"]
+            fields["semseg"] = renamed(samples(path, "8-bit grey"), CITYSCAPES_IDS, _VOID, path)
+        baseline, camera = _rig(item.files["camera"]) if "camera" in wanted else (0.0, None)
+        if "depth" in wanted and camera:
+            fields["depth"] = _metres(item.files["depth"], baseline * camera.fx)
+        same_size(fields, item.files)
+        return fields | {"camera": camera}
+
+
+def archive(package: str) -> str:
+    """leftImg8bit -> leftImg8bit_trainvaltest, leftImg8bit_foggy -> leftImg8bit_trainvaltest_foggy"""
+    what, _, kind = package.partition("_")
+    return f"{what}_trainvaltest" + (f"_{kind}" if kind else "")
+
+
+def _metres(path: Path, baseline_times_fx: float) -> NDArray[np.float32]:
+    """z = baseline fx / d with d = (p - 1) / 256 pixels; p = 0 is no match, p = 1 is infinitely far: both invalid."""
+    p = samples(path, "16-bit grey", meaning="256 disparity + 1")
+    valid = p > 1
+    if not valid.any():
+        raise ValueError(f"{short(path)}: no valid pixel (all {'0 or 1' if p.any() else '0'})")
+    z = np.zeros(p.shape, np.float32)
+    z[valid] = baseline_times_fx * 256 / (p[valid] - 1.0)
+    return z
+
+
+def _rig(path: Path) -> tuple[float, Camera]:
+    """Stereo baseline in metres and the intrinsics of a frame: two cameras were used, so every frame has its own."""
+    try:
+        rig = json.loads(path.read_bytes())
+    except ValueError:
+        raise ValueError(f"{short(path)}: not json; expected extrinsic.baseline, intrinsic.fx and others") from None
+
+    def number(group: str, key: str, expected: str, low: float, high: float, unit: str) -> float:
+        value = rig[group].get(key) if isinstance(rig, dict) and isinstance(rig.get(group), dict) else None
+        if value is None:
+            raise ValueError(f"{short(path)}: no {group}.{key}; expected {expected}")
+        if not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"{short(path)}: {key} {value}, expected {low:g}..{high:g} {unit}")
+        return float(value)
+
+    baseline = number("extrinsic", "baseline", "metres, about 0.209 or 0.222", 0.1, 1, "m")
+    fx, fy, cx, cy = (number("intrinsic", key, "pixels", 1, 10000, "px") for key in ("fx", "fy", "u0", "v0"))
+    return baseline, Camera(fx=fx, fy=fy, cx=cx, cy=cy)
