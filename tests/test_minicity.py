@@ -9,7 +9,9 @@ import pytest
 
 from bench.data.pack import Item
 from datasets import minicity
+from datasets.city import embree
 from datasets.city.cast import Tracer, seen
+from datasets.city.embree import slow_tree, tree_of
 from datasets.city.materials import LABEL, NAMES
 from datasets.city.render import scene_from
 
@@ -103,6 +105,23 @@ def test_labels_do_not_depend_on_what_is_asked_for(stem):
     for name in ALL[1:]:
         assert np.array_equal(alone[name], minicity.read(Item(stem), (name,), SMALL)[name])
         assert np.array_equal(together[name], alone[name])
+
+
+def test_triangles_copied_at_once_are_the_ones_read_number_by_number():
+    scene, view = scene_from(STEMS[1], minicity.WORLDS["camera"], SMALL)
+    triangles = np.ascontiguousarray(scene.corners.transpose(2, 0, 1))
+    rays = np.ascontiguousarray(view.rays(*view.pixels).T)
+    start = np.broadcast_to(view.position.astype(np.float32), rays.shape)
+    quick, slow = (build(triangles).run(start, rays, output=True) for build in (tree_of, slow_tree))
+    assert (quick["primID"] >= 0).mean() > 0.5
+    assert all(np.array_equal(quick[name], slow[name]) for name in ("primID", "tfar", "u", "v"))
+
+
+def test_an_embreex_of_another_making_gets_its_triangles_number_by_number(monkeypatch):
+    here = digest(STEMS[1])
+    monkeypatch.setattr(embree, "_EMBREE", None)  # may not be called
+    monkeypatch.setattr(embree, "KNOWN", False)
+    assert digest(STEMS[1]) == here
 
 
 @pytest.mark.parametrize("stem", STEMS)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from embreex.rtcore_scene import EmbreeScene  # type: ignore[import-untyped]
 
-from datasets.city.embree import Tree, tree_of
+from datasets.city.embree import tree_of
 from datasets.city.meshes import Booleans, Floats, Ints
 from datasets.city.scene import RADIUS, TALLNESS, Places, Scene
 from datasets.city.view import View
@@ -58,7 +59,7 @@ class Tracer:
     chosen: Ints  # indices of triangles
 
     @cached_property
-    def tree(self) -> Tree:
+    def tree(self) -> EmbreeScene:
         return tree_of(np.ascontiguousarray(self.scene.corners[..., self.chosen].transpose(2, 0, 1)))
 
     @cached_property

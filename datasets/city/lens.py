@@ -20,7 +20,7 @@ def blurred(image: Floats, sigma: float) -> Floats:
     taps /= taps.sum()
     for axis in (1, 2):
         n = image.shape[axis]
-        wide = image.take(np.clip(np.arange(-reach, n + reach), 0, n - 1), axis)
+        wide = np.concatenate([image.take([0] * reach, axis), image, image.take([n - 1] * reach, axis)], axis)
         shifted = [wide[:, i : i + n] if axis == 1 else wide[..., i : i + n] for i in range(len(taps))]
         image = taps[reach] * shifted[reach]
         for i in range(reach):

@@ -54,19 +54,20 @@ def darken(spots: Spots, cover: Floats, share: float) -> None:
 def asphalt(spots: Spots, look: Look, street: Street) -> None:
     t, s, white = spots.u, spots.v, (0.78, 0.78, 0.75)
     main = np.abs(t) < street.half
-    a, b = street.crossing or (1e3, 1e3)
-    clear = main & ((s < a - 1) | (s > b + 1))
-    zebra = np.zeros_like(s)
+    clear, zebra, cross = main.copy(), np.zeros_like(s), np.zeros_like(s)
     for middle in street.zebras:
         near = np.abs(s - middle) < 2.0
         clear &= ~near
         zebra += band(s, middle - 1.6, middle + 1.6, spots.coarse) * main
     dashes = stripes(s, 8.0, 0.45, spots.coarse) * band(t, -0.08, 0.08, spots.fine)
     edges = band(np.abs(t), street.lane - 0.03, street.lane + 0.12, spots.fine)
-    side = stripes(t, 6.0, 0.5, spots.fine) * band(s, (a + b) / 2 - 0.08, (a + b) / 2 + 0.08, spots.coarse) * ~main
-    stop = band(s, a - 5.6, a - 5.1, spots.coarse) * band(t, 0.1, street.lane, spots.fine)
+    if street.crossing:
+        a, b = street.crossing
+        clear &= (s < a - 1) | (s > b + 1)
+        side = stripes(t, 6.0, 0.5, spots.fine) * band(s, (a + b) / 2 - 0.08, (a + b) / 2 + 0.08, spots.coarse) * ~main
+        cross = np.maximum(side, band(s, a - 5.6, a - 5.1, spots.coarse) * band(t, 0.1, street.lane, spots.fine))
     cover = np.maximum(clear * np.maximum(dashes, edges), zebra * stripes(t, 1.0, 0.55, spots.fine))
-    mix(spots, np.clip(np.maximum(cover, np.maximum(side, stop)), 0, 1), white)
+    mix(spots, np.maximum(cover, cross), white)
     if look.detail * look.texture > 0:
         worn = noise(t * 4 + 31, s * 0.3, 0.06, spots.fine)  # tracks of wheels, along the street
         patch = scatter(np.floor(t / 1.7 + 0.3), np.floor(s / 5.1), 0 * s) < 0.12

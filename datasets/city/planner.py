@@ -33,7 +33,7 @@ class Planner:
         self.curb = street.half + 0.45  # the row of street furniture
 
     def paint(self, *kinds: str) -> tuple[Colour, ...]:
-        return tuple(self.palette.draw(self.random, getattr(self.palette, kind)) for kind in kinds)
+        return tuple([self.palette.draw(self.random, getattr(self.palette, kind)) for kind in kinds])
 
     def count(self, mean: float) -> int:
         return round(max(0.0, self.random.gauss(mean, 0.4 * mean)))

@@ -73,9 +73,11 @@ def with_sky(table: NDArray[Any], value: float) -> NDArray[Any]:
 def picture(seed: str, eye: Tracer, view: View, hits: Hits, look: Look, moment: Moment) -> NDArray[np.uint8]:
     """The image, H W 3 RGB, with the outlines of objects smoothed."""
     scene, (u, v) = eye.scene, view.pixels
-    identity = with_sky(scene.owner[eye.chosen] * 64 + scene.material[eye.chosen], -1)[hits.piece]
+    identity = with_sky(scene.owner[eye.chosen] * 64 + scene.material[eye.chosen], -1).take(hits.piece, mode="wrap")
     edge = outlines(identity.reshape(view.height, view.width))
-    aside = ASIDE * (1 - 2 * ((u[edge] + v[edge]) % 2))  # to either side in turns, so that nothing shifts
+    aside = ASIDE * (
+        1 - 2 * ((u[edge] + v[edge]).astype(np.intp) & 1)
+    )  # to either side in turns, so that nothing shifts
     hits = hits.join(eye.cast(u[edge] + aside, v[edge] + ASIDE))
     colour = Light(eye, look, moment).radiance(hits)
     first, second = colour[:, : len(u)], colour[:, len(u) :]

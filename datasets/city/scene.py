@@ -87,7 +87,8 @@ class Scene:
     def casts(self) -> Booleans:
         """Which triangles throw a shadow, F."""
         under = (self.label <= LABEL["bus"]) & (self.label >= LABEL["car"])  # wheels are in their bodies' shadows
-        return self.solid & SHADOWS[self.material] & ~(under[self.owner] & (self.material == MATERIAL["tyre"]))
+        casts: Booleans = SHADOWS[self.material] & ~(under[self.owner] & (self.material == MATERIAL["tyre"]))
+        return self.solid & casts
 
     @cached_property
     def paints(self) -> Floats:

@@ -73,36 +73,37 @@ class Light:
 
     def radiance(self, hits: Hits) -> Floats:
         """The linear colour of N rays, 3 N float32."""
-        patterns = self.pattern[hits.piece]
+        patterns = self.pattern.take(hits.piece, mode="wrap")
         order = np.argsort(patterns, kind="stable")  # what has the same pattern together, then the sky
-        sky = len(order) - np.count_nonzero(patterns == SKY)
-        colour = np.empty((3, len(order)), np.float32)
-        for start in range(0, sky, CHUNK):
-            rows = slice(start, min(start + CHUNK, sky))
-            colour[:, rows] = self.surface(hits.at(order[rows]))
-        colour[:, sky:] = self.sky(hits.rays.take(order[sky:], 1, mode="clip"))
+        solid, sky = np.split(order, [np.count_nonzero(patterns != SKY)])
+        chunks = np.array_split(solid, 1 + len(solid) // CHUNK)
+        colours = [self.surface(hits.at(chunk)) for chunk in chunks]
+        colours.append(self.sky(hits.rays.take(sky, 1, mode="clip")))
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        return colour.take(back, 1, mode="clip")
+        return np.concatenate(colours, axis=1).take(back, 1, mode="clip")
 
     def surface(self, hits: Hits) -> Floats:
         """The linear colour of M rays that hit something, sorted by pattern; 3 M float32."""
         look, moment = self.look, self.moment
         depth = hits.depth.astype(np.float32)
         points = hits.rays * depth + column(self.eye.view.position)
-        seen = hits.rays / np.sqrt(dot(hits.rays, hits.rays))
+        length = np.sqrt(dot(hits.rays, hits.rays))
         spots, normal = self.spots(hits, depth)
-        facing = -dot(seen, normal)
+        facing = -dot(hits.rays, normal) / length
         spots.coarse = spots.fine / np.maximum(facing, 0.05)
-        decorate(spots, self.pattern[hits.piece], look, self.eye.scene.street)
+        decorate(spots, self.pattern.take(hits.piece), look, self.eye.scene.street)
         out = spots.albedo * self.arriving(points, depth, normal, facing)
         if look.mirror > 0:
             glossy = np.flatnonzero(spots.gloss > 0.02)
-            bounce = seen.take(glossy, 1, mode="clip") + 2 * facing[glossy] * normal.take(glossy, 1, mode="clip")
+            seen = hits.rays.take(glossy, 1, mode="clip") / length[glossy]
+            bounce = seen + 2 * facing[glossy] * normal.take(glossy, 1, mode="clip")
             bounce[2] = np.abs(bounce[2])
             share = look.mirror * spots.gloss[glossy] * (0.35 + 0.65 * (1 - facing[glossy]) ** 3)
             part = out.take(glossy, 1, mode="clip")
-            out[:, glossy] = part + share * (0.8 * self.sky(bounce) - part)
+            part += share * (0.8 * self.sky(bounce) - part)
+            for channel, values in zip(out, part, strict=True):
+                channel[glossy] = values
         if look.lamps > 0:
             dark = spots.albedo.max(axis=0) < 0.15
             warm = np.where(dark, LAMP_LIGHT[:, None] * np.float32(0.12), spots.albedo)  # lit rooms

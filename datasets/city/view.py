@@ -46,7 +46,8 @@ class View:
         cx, cy = self.centre
         across, down = ((u - cx) / self.focal).astype(np.float32), ((v - cy) / self.focal).astype(np.float32)
         right, below, ahead = self.rotation.T.astype(np.float32)
-        return across * right[:, None] + down * below[:, None] + ahead[:, None]
+        rays: Floats = across * right[:, None] + down * below[:, None] + ahead[:, None]
+        return rays
 
     @cached_property
     def pixels(self) -> tuple[Floats, Floats]:

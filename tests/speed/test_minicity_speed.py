@@ -1,4 +1,7 @@
-"""Images a second of the embedded world on one core, at 256x128."""
+"""Images a second of the embedded world on one core, at 256x128.
+
+Required: at least 30 images a second a core at 128x256 (height x width) for a full read, in every domain.
+"""
 
 from itertools import count
 
