@@ -70,7 +70,7 @@ def asphalt(spots: Spots, look: Look, street: Street) -> None:
     mix(spots, np.maximum(cover, cross), white)
     if look.detail * look.texture > 0:
         worn = noise(t * 4 + 31, s * 0.3, 0.06, spots.fine)  # tracks of wheels, along the street
-        patch = scatter(np.floor(t / 1.7 + 0.3), np.floor(s / 5.1), 0 * s) < 0.12
+        patch = scatter(np.floor(t / 1.7 + 0.3), np.floor(s / 5.1), np.float32(0)) < 0.12
         spots.albedo *= 1 + look.texture * (0.07 * worn - 0.13 * patch)
 
 
@@ -91,7 +91,7 @@ def facade(spots: Spots, look: Look, street: Street) -> None:
     frame = bars(across, wide + 0.1) * bars(up, high + 0.08)
     glass = bars(across, wide) * bars(up, high)
     shop = (rest(key * 29) > 0.5) & ~upper
-    door = (scatter(np.floor(u / bay), 0 * u, key) < 0.3) & ~upper & ~shop
+    door = (scatter(np.floor(u / bay), np.float32(0), key) < 0.3) & ~upper & ~shop
     frame = np.where(shop, band(v, 0.4, 2.7, fv), np.where(door, bars(across, 0.5) * band(v, -1, 2.4, fv), frame))
     pane = bars(across, 0.86) * band(v, 0.6, 2.5, fv)
     glass = np.where(shop, pane, np.where(door, 0, glass))
@@ -104,8 +104,9 @@ def facade(spots: Spots, look: Look, street: Street) -> None:
     hue = 6.28 * (rest(key * 31))
     mix(spots, awning, 0.3 + 0.25 * np.stack([np.cos(hue), np.cos(hue + 2.1), np.cos(hue + 4.2)]))
     spots.gloss = np.maximum(spots.gloss, 0.6 * glass)
-    lit = scatter(np.floor(u / bay), np.floor(v / STOREY), key) < np.where(shop, 0.75, 0.3)
-    spots.glow = spots.glow + glass * lit * (6.0 + 8.0 * (rest(key * 37)))
+    if look.lamps > 0:
+        lit = scatter(np.floor(u / bay), np.floor(v / STOREY), key) < np.where(shop, 0.75, 0.3)
+        spots.glow = spots.glow + glass * lit * (6.0 + 8.0 * (rest(key * 37)))
 
 
 def tiles(spots: Spots, look: Look, street: Street) -> None:
@@ -122,7 +123,7 @@ def brick(spots: Spots, look: Look, street: Street) -> None:
 
 
 def planks(spots: Spots, look: Look, street: Street) -> None:
-    board = scatter(np.floor(spots.u / 0.3), 0 * spots.u, spots.key) - 0.5
+    board = scatter(np.floor(spots.u / 0.3), np.float32(0), spots.key) - 0.5
     spots.albedo *= 1 + look.detail * 0.5 * board * (spots.coarse < 0.3)
     darken(spots, 1 - stripes(spots.u, 0.3, 0.82, spots.coarse), 0.75)
 

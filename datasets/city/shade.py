@@ -87,7 +87,7 @@ class Light:
         """The linear colour of M rays that hit something, sorted by pattern; 3 M float32."""
         look, moment = self.look, self.moment
         depth = hits.depth.astype(np.float32)
-        points = hits.rays * depth + column(self.eye.view.position)
+        points = hits.rays * depth  # from the eye
         length = np.sqrt(dot(hits.rays, hits.rays))
         spots, normal = self.spots(hits, depth)
         facing = -dot(hits.rays, normal) / length
@@ -144,7 +144,7 @@ class Light:
         return Spots(flat[0], flat[1], fine, fine, key, rows[9:12], rows[6:9], gloss, glow), rows[12:15]
 
     def arriving(self, points: Floats, depth: Floats, normal: Floats, facing: Floats) -> Floats:
-        """Light that arrives at points (3 M): the sun's, the sky's, the lamps'; 3 M."""
+        """Light that arrives at points (3 M, from the eye): the sun's, the sky's, the lamps'; 3 M."""
         look, moment = self.look, self.moment
         zenith = column(look.zenith)
         above = np.float32(0.72 * moment.ambient) + np.float32(0.28 * moment.ambient) * normal[2]
@@ -154,7 +154,8 @@ class Light:
             if look.shadows > 0:
                 sunny = np.flatnonzero((direct > 0.02) & (depth < 70))
                 off = np.float32(0.01) + np.float32(0.002) * depth[sunny]  # clear of the surface itself
-                starts = points.take(sunny, 1, mode="clip") + off * normal.take(sunny, 1, mode="clip")
+                starts = points.take(sunny, 1, mode="clip") + column(self.eye.view.position)
+                starts += off * normal.take(sunny, 1, mode="clip")
                 dark = self.casters.occluded(starts, moment.sunward)
                 direct[sunny[dark]] *= np.float32(1 - look.shadows)
             light += direct * column(look.sun_colour)
@@ -165,14 +166,13 @@ class Light:
     def artificial(self, points: Floats, normal: Floats, facing: Floats) -> Floats:
         """Light of the nearest street lamps and of our own head lights, 3 M."""
         view = self.eye.view
-        own = points - column(view.position)
         lamps = (self.eye.scene.lamps[:8] - view.position).astype(np.float32)
         # Of the vectors from the points to the lamps, L M: the squared length, and the product with the normal.
-        square = (lamps**2).sum(1)[:, None] - 2 * lamps @ own + dot(own, own)
+        square = (lamps**2).sum(1)[:, None] - 2 * lamps @ points + dot(points, points)
         square = np.maximum(square, 0) + np.float32(1.0)
-        across = np.maximum(lamps @ normal - dot(own, normal), 0)
+        across = np.maximum(lamps @ normal - dot(points, normal), 0)
         warm = (across / (square * np.sqrt(square))).sum(axis=0)
-        right, down, ahead = view.rotation.T.astype(np.float32) @ own
+        right, down, ahead = view.rotation.T.astype(np.float32) @ points
         ahead = np.maximum(ahead, 1.0)
         # Dipped beams: little light above the horizon.
         beam = np.exp(-((right / ahead / 0.55) ** 2)) * np.clip(0.37 + 6 * down / ahead, 0.05, 1)

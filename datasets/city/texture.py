@@ -65,7 +65,7 @@ def band(x: Floats, low: Floats | float, high: Floats | float, footprint: Floats
     return np.clip(inside / (2 * half), 0, 1)
 
 
-def scatter(i: Floats, j: Floats, key: Floats) -> Floats:
+def scatter(i: Floats, j: Floats | np.float32, key: Floats | np.float32) -> Floats:
     """A random number in [0, 1) for integer cells, different for each key."""
     mixed = (i.astype(np.int64) * 73856093) ^ (j.astype(np.int64) * 19349663) ^ (key * 83492791).astype(np.int64)
     mixed = (mixed ^ (mixed >> 13)) * 1274126177
