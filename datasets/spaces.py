@@ -43,6 +43,23 @@ CS16 = _driving("cs16", without=("terrain", "truck", "train"))
 CS13 = _driving("cs13", without=("terrain", "truck", "train", "wall", "fence", "pole"))  # 13 rows of cs16's matrix
 CS7 = LabelSpace("cs7", ("flat", "construction", "object", "nature", "sky", "human", "vehicle"))
 VK8 = LabelSpace("vk8", ("road", "building", "pole", "traffic light", "traffic sign", "vegetation", "sky", "vehicle"))
+_VKITTI: dict[str, tuple[int, int, int]] = {  # the colours are those of the files
+    "terrain": (210, 0, 200),
+    "sky": (90, 200, 255),
+    "tree": (0, 199, 0),
+    "vegetation": (90, 240, 0),
+    "building": (140, 140, 140),
+    "road": (100, 60, 100),
+    "guard rail": (250, 100, 255),
+    "traffic sign": (255, 255, 0),
+    "traffic light": (200, 200, 0),
+    "pole": (255, 130, 0),
+    "misc": (80, 80, 80),
+    "truck": (160, 60, 60),
+    "car": (255, 127, 80),
+    "van": (0, 139, 139),
+}
+VK14 = LabelSpace("vk14", tuple(_VKITTI), tuple(_VKITTI.values()))
 _CAMVID: dict[str, tuple[int, int, int]] = {
     "sky": (128, 128, 128),
     "building": (128, 0, 0),
@@ -104,7 +121,12 @@ _NYU40_TO_NYU13 = {
 }
 NYU40 = LabelSpace("nyu40", tuple(_NYU40_TO_NYU13))
 
-SPACES: dict[str, LabelSpace] = {space.name: space for space in (CS19, CS16, CS13, CS7, VK8, CAMVID11, NYU40, NYU13)}
+SPACES: dict[str, LabelSpace] = {
+    space.name: space for space in (CS19, CS16, CS13, CS7, VK14, VK8, CAMVID11, NYU40, NYU13)
+}
+
+# Label id in the files of Cityscapes, and of those who took its ids over (GTA5, KITTI) -> cs19. Other ids are void.
+CITYSCAPES_IDS = dict(zip((7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33), range(19), strict=True))
 
 _CS19_TO_CS7 = {
     "road": "flat",
@@ -137,6 +159,19 @@ _CS19_TO_VK8 = {  # sidewalk, terrain and truck have no counterpart there (Dense
     "sky": "sky",
     "car": "vehicle",
     "bus": "vehicle",
+}
+_VK14_TO_VK8 = {  # terrain, guard rail and misc have no counterpart there (DenseMTL)
+    "sky": "sky",
+    "tree": "vegetation",
+    "vegetation": "vegetation",
+    "building": "building",
+    "road": "road",
+    "traffic sign": "traffic sign",
+    "traffic light": "traffic light",
+    "pole": "pole",
+    "truck": "vehicle",
+    "car": "vehicle",
+    "van": "vehicle",
 }
 _CS19_TO_CAMVID11 = {
     "road": "road",
@@ -174,6 +209,7 @@ _CAMVID11_TO_CS19 = {  # without bicyclist, who is rider and bicycle in one
 _MAPS: dict[tuple[str, str], dict[str, str]] = {
     ("cs19", "cs7"): _CS19_TO_CS7,
     ("cs19", "vk8"): _CS19_TO_VK8,
+    ("vk14", "vk8"): _VK14_TO_VK8,
     ("cs19", "camvid11"): _CS19_TO_CAMVID11,
     ("camvid11", "cs19"): _CAMVID11_TO_CS19,
     ("nyu40", "nyu13"): _NYU40_TO_NYU13,

@@ -17,8 +17,8 @@ _LIST = [
         scored=_ALL,
         classes="minicity",
         crop=(96, 96),
-        budget=400,
-        batch=8,
+        budget=800,
+        batch=4,
         protocol="city-v1",
     ),
     Split(
@@ -31,8 +31,8 @@ _LIST = [
         scored=_ALL,
         classes="minicity",
         crop=(96, 96),
-        budget=400,
-        batch=8,
+        budget=800,
+        batch=4,
         protocol="city-v1",
     ),
     Split(
@@ -45,8 +45,8 @@ _LIST = [
         scored=_ALL,
         classes="minicity",
         crop=(96, 96),
-        budget=400,
-        batch=8,
+        budget=800,
+        batch=4,
         protocol="city-v1",
     ),
     Split(
@@ -59,8 +59,8 @@ _LIST = [
         scored=("semseg",),
         classes="camvid11",
         crop=(128, 128),
-        budget=400,
-        batch=8,
+        budget=800,
+        batch=4,
         protocol="camvid-v1",
     ),
     Split(

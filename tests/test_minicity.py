@@ -109,7 +109,7 @@ def test_labels_do_not_depend_on_what_is_asked_for(stem):
 def test_leaving_out_hidden_triangles_changes_nothing(stem):
     scene, view = scene_from(stem, minicity.WORLDS[stem.split("-")[0]], SMALL)
     some = seen(scene, view).cast(*view.pixels)
-    all_of_it = Tracer(scene, view, np.arange(len(scene.triangles))).cast(*view.pixels)
+    all_of_it = Tracer(scene, view, np.arange(len(scene.material))).cast(*view.pixels)
     assert np.mean(np.isin(all_of_it.where, some.where)) > 0.999
     both = np.isin(all_of_it.where, some.where)
     same = scene.label[scene.owner[all_of_it.triangle[both]]] == scene.label[scene.owner[some.triangle]]

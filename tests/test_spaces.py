@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 
 from bench.data.labels import LabelSpace
-from datasets.spaces import CAMVID11, CS7, CS13, CS16, CS19, NYU13, NYU40, SPACES, VK8, mapping, space
+from datasets.spaces import (
+    CAMVID11,
+    CITYSCAPES_IDS,
+    CS7,
+    CS13,
+    CS16,
+    CS19,
+    NYU13,
+    NYU40,
+    SPACES,
+    VK8,
+    VK14,
+    mapping,
+    space,
+)
 
 MINICITY = LabelSpace("minicity", ("road", "sidewalk", "building", "pole", "traffic sign", "sky", "person", "truck"))
 
@@ -17,7 +31,8 @@ def ids(origin: LabelSpace, target: LabelSpace) -> list[int]:
 
 def test_the_spaces_have_the_sizes_that_papers_report() -> None:
     sizes = {name: len(found) for name, found in SPACES.items()}
-    assert sizes == {"cs19": 19, "cs16": 16, "cs13": 13, "cs7": 7, "vk8": 8, "camvid11": 11, "nyu40": 40, "nyu13": 13}
+    outdoors = {"cs19": 19, "cs16": 16, "cs13": 13, "cs7": 7, "vk14": 14, "vk8": 8, "camvid11": 11}
+    assert sizes == outdoors | {"nyu40": 40, "nyu13": 13}
     assert all(name == found.name for name, found in SPACES.items())
 
 
@@ -26,6 +41,11 @@ def test_cs19_is_cityscapes_own_order_and_palette() -> None:
     own = sorted((label for label in labels if 0 <= label.trainId < 255), key=lambda label: label.trainId)
     assert CS19.classes == tuple(label.name for label in own)
     assert CS19.palette == tuple(label.color for label in own)
+
+
+def test_the_label_ids_are_cityscapes_own() -> None:
+    labels = pytest.importorskip("cityscapesscripts.helpers.labels").labels
+    assert CITYSCAPES_IDS == {label.id: label.trainId for label in labels if 0 <= label.trainId < 255}
 
 
 def test_cs7_is_cityscapes_own_categories() -> None:
@@ -49,6 +69,10 @@ def test_vk8_leaves_sidewalk_terrain_and_truck_out() -> None:
     found = dict(enumerate(ids(CS19, VK8)))
     named = {0: 0, 2: 1, 5: 2, 6: 3, 7: 4, 8: 5, 10: 6, 13: 7, 15: 7}
     assert found == {i: named.get(i, 255) for i in range(19)}
+
+
+def test_virtual_kittis_own_classes_go_to_vk8_with_tree_truck_and_van_but_without_terrain() -> None:
+    assert ids(VK14, VK8) == [255, 6, 5, 5, 1, 0, 255, 4, 3, 2, 255, 7, 7, 7]
 
 
 def test_cs19_goes_to_camvid_by_camvids_own_grouping() -> None:

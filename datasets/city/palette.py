@@ -42,6 +42,6 @@ class Palette:
     def draw(self, random: Random, colours: Colours) -> Colour:
         """One of the colours, a little changed in brightness and hue."""
         r, g, b = random.choice(colours)
-        value = 1 + self.spread * random.uniform(-1, 1)
-        tint = 0.3 * self.spread * random.uniform(-1, 1)
+        value = 1 + self.spread * (2 * random.random() - 1)
+        tint = 0.3 * self.spread * (2 * random.random() - 1)
         return min(r * value * (1 + tint), 1.0), min(g * value, 1.0), min(b * value * (1 - tint), 1.0)

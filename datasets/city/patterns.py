@@ -11,7 +11,7 @@ from datasets.city.look import Look
 from datasets.city.materials import PATTERNS
 from datasets.city.meshes import Floats, Ints
 from datasets.city.street import Street
-from datasets.city.texture import band, noise, rest, scatter, stripes
+from datasets.city.texture import band, bars, noise, phase, rest, scatter, stripes
 
 STOREY = 3.2  # metres
 # How strong the noise of Look.texture is on each pattern.
@@ -86,14 +86,15 @@ def facade(spots: Spots, look: Look, street: Street) -> None:
     wide = np.where(ribbons, 0.94, wide)
     upper = v > STOREY
     fu, fv = spots.coarse, spots.fine
-    frame = stripes(u, bay, wide + 0.1, fu) * stripes(v, STOREY, high + 0.08, fv)
-    glass = stripes(u, bay, wide, fu) * stripes(v, STOREY, high, fv)
+    across, up = phase(u, bay, fu), phase(v, STOREY, fv)
+    frame = bars(across, wide + 0.1) * bars(up, high + 0.08)
+    glass = bars(across, wide) * bars(up, high)
     shop = (rest(key * 29) > 0.5) & ~upper
     door = (scatter(np.floor(u / bay), 0 * u, key) < 0.3) & ~upper & ~shop
     frame = np.where(
-        shop, band(v, 0.4, 2.7, fv), np.where(door, stripes(u, bay, 0.5, fu) * band(v, -1, 2.4, fv), frame)
+        shop, band(v, 0.4, 2.7, fv), np.where(door, bars(across, 0.5) * band(v, -1, 2.4, fv), frame)
     )
-    pane = stripes(u, bay, 0.86, fu) * band(v, 0.6, 2.5, fv)
+    pane = bars(across, 0.86) * band(v, 0.6, 2.5, fv)
     glass = np.where(shop, pane, np.where(door, 0, glass))
     if look.detail > 0:
         course = band(v, STOREY - 0.12, STOREY + 0.12, fv)

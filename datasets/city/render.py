@@ -17,7 +17,7 @@ from datasets.city.look import Look, Moment, moment_from
 from datasets.city.materials import LABEL
 from datasets.city.palette import Palette
 from datasets.city.planner import Planner
-from datasets.city.scene import Scene, assemble, lamp_heads
+from datasets.city.scene import Scene, assemble, places_of
 from datasets.city.shade import Light
 from datasets.city.street import surfaces
 from datasets.city.view import Rig, View, view_from
@@ -47,9 +47,11 @@ def scene_from(seed: str, world: World, size: tuple[int, int], shadow: float = 0
     ground, land = surfaces(street, *planner.paint("road", "paving", "kerb", "grass")), planner.paint("grass", "forest")
     things = list(planner.things())
     key = np.random.default_rng(random.getrandbits(64)).random(len(things), np.float32)
-    chosen = in_sight(street, things, view, shadow)
-    lamps = lamp_heads(street, things)
-    return assemble(street, ground, [things[i] for i in chosen], key[chosen], (land[0], land[1]), lamps), view
+    lanterns = [thing for thing in things if thing.mesh == "lamp"]
+    places = places_of(street, things)
+    chosen = in_sight(places, view, shadow)
+    things = [things[i] for i in chosen.tolist()]
+    return assemble(street, ground, things, places.at(chosen), key[chosen], (land[0], land[1]), lanterns), view
 
 
 def outlines(identity: NDArray[Any]) -> NDArray[np.intp]:
@@ -63,26 +65,25 @@ def outlines(identity: NDArray[Any]) -> NDArray[np.intp]:
     return np.flatnonzero(edge)
 
 
+def with_sky(table: NDArray[Any], value: float) -> NDArray[Any]:
+    """A table of a tracer's triangles (... F) with a last row for the sky."""
+    return np.concatenate([table, np.full((*table.shape[:-1], 1), value, table.dtype)], axis=-1)
+
+
 def picture(seed: str, eye: Tracer, view: View, hits: Hits, look: Look, moment: Moment) -> NDArray[np.uint8]:
     """The image, H W 3 RGB, with the outlines of objects smoothed."""
     scene, (u, v) = eye.scene, view.pixels
-    identity = np.full(len(u), -1)
-    identity[hits.where] = (scene.owner[eye.chosen] * 64 + scene.material[eye.chosen])[hits.piece]
+    identity = with_sky(scene.owner[eye.chosen] * 64 + scene.material[eye.chosen], -1)[hits.piece]
     edge = outlines(identity.reshape(view.height, view.width))
     aside = ASIDE * (1 - 2 * ((u[edge] + v[edge]) % 2))  # to either side in turns, so that nothing shifts
     hits = hits.join(eye.cast(u[edge] + aside, v[edge] + ASIDE))
-    colour = Light(scene, view, look, moment).radiance(hits)
+    colour = Light(eye, look, moment).radiance(hits)
     first, second = colour[:, : len(u)], colour[:, len(u) :]
-    first[:, edge] = 0.5 * (np.clip(first.take(edge, 1), 0, 2) + np.clip(second, 0, 2))
+    mean = 0.5 * (np.clip(first.take(edge, 1), 0, 2) + np.clip(second, 0, 2))
+    for channel, values in zip(first, mean, strict=True):
+        channel[edge] = values
     noise = np.random.default_rng(Random(f"sensor {seed}").getrandbits(64))
     return develop(first.reshape(3, view.height, view.width), look, moment, noise)
-
-
-def image_map(view: View, where: NDArray[Any], values: NDArray[Any], fill: float, dtype: type) -> NDArray[Any]:
-    """An H W (C) array of the values (M or M C) at flat indices `where`."""
-    out = np.full((view.height * view.width, *values.shape[1:]), fill, dtype)
-    out[where] = values
-    return out.reshape(view.height, view.width, *values.shape[1:])
 
 
 def render(
@@ -94,15 +95,16 @@ def render(
     scene, view = scene_from(seed, world, size, moment.shadow if shaded else 0.0)
     eye = seen(scene, view)
     hits = eye.cast(*view.pixels)
+    shape = view.height, view.width
     maps: dict[str, NDArray[Any]] = {}
     if "image" in what:
         maps["image"] = picture(seed, eye, view, hits, world.look, moment)
     if "semseg" in what:
-        labels = scene.label[scene.owner[eye.chosen]][hits.piece]
-        maps["semseg"] = image_map(view, hits.where, labels, LABEL["sky"], np.uint8)
+        labels = with_sky(scene.label[scene.owner[eye.chosen]], LABEL["sky"])
+        maps["semseg"] = labels.take(hits.piece, mode="wrap").reshape(shape)
     if "depth" in what:
-        maps["depth"] = image_map(view, hits.where, hits.depth, 0.0, np.float32)
+        maps["depth"] = np.where(hits.piece < 0, 0, hits.depth).astype(np.float32).reshape(shape)
     if "normals" in what:
-        own = eye.planes[0].T.astype(np.float32)[hits.piece]
-        maps["normals"] = image_map(view, hits.where, own, 0.0, np.float32)
+        normals = with_sky(eye.planes[0].astype(np.float32), 0)
+        maps["normals"] = np.ascontiguousarray(normals.T).take(hits.piece, 0, mode="wrap").reshape(*shape, 3)
     return maps, view

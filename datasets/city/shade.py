@@ -12,15 +12,15 @@ from datasets.city.look import Look, Moment
 from datasets.city.materials import MATERIALS, PATTERNS, Colour
 from datasets.city.meshes import Floats, Ints
 from datasets.city.patterns import Spots, decorate
-from datasets.city.scene import Scene
 from datasets.city.texture import noise
-from datasets.city.view import View
 
 SLOT = np.array([m.paint if isinstance(m.paint, int) else -1 for m in MATERIALS])
 FIXED = np.array([(0, 0, 0) if isinstance(m.paint, int) else m.paint for m in MATERIALS], np.float32)
 GLOSS = np.array([m.gloss for m in MATERIALS], np.float32)
 GLOW = np.array([m.glow for m in MATERIALS], np.float32)
 PATTERN = np.array([PATTERNS.index(m.pattern) for m in MATERIALS], np.uint8)
+SKY = np.uint8(255)  # stands behind the patterns
+CHUNK = 16384  # points shaded at a time: more do not fit a core's cache
 
 LAMP_LIGHT = np.array([1.0, 0.72, 0.42], np.float32)
 HEAD_LIGHT = np.array([1.0, 0.95, 0.85], np.float32)
@@ -40,32 +40,61 @@ def column(colour: Colour | Floats) -> Floats:
 class Light:
     """The light of one image, for as many rays as wanted."""
 
-    scene: Scene
-    view: View
+    eye: Tracer  # whose hits are shaded
     look: Look
     moment: Moment
 
     @cached_property
     def casters(self) -> Tracer:
-        return shading(self.scene, self.view, self.moment.sunward)
+        return shading(self.eye.scene, self.eye.view, self.moment.sunward)
+
+    @cached_property
+    def pattern(self) -> Ints:
+        """The patterns of the eye's triangles, and the sky's, F + 1."""
+        return np.append(PATTERN[self.eye.scene.material[self.eye.chosen]], SKY)
+
+    @cached_property
+    def table(self) -> Floats:
+        """What a hit point has of its triangle: 18 F float32.
+
+        A corner and two edges along the surface (2 each), paint (3), the object's second paint (3), normal (3, world,
+        towards the eye), the object's key, gloss, glow.
+        """
+        scene, chosen = self.eye.scene, self.eye.chosen
+        material, owner = scene.material[chosen], scene.owner[chosen]
+        slot = SLOT[material]
+        paint = np.where(slot[:, None] < 0, FIXED[material], scene.paints[owner, slot])
+        first, second, third = scene.flat(chosen)
+        normal = self.eye.view.rotation @ self.eye.planes[0]
+        return np.concatenate([
+            first, second - first, third - first, paint.T, scene.paints[owner, 1].T, normal.astype(np.float32),
+            [scene.key[owner], GLOSS[material], GLOW[material]],
+        ])  # fmt: skip
 
     def radiance(self, hits: Hits) -> Floats:
         """The linear colour of N rays, 3 N float32."""
+        patterns = self.pattern[hits.piece]
+        order = np.argsort(patterns, kind="stable")  # what has the same pattern together, then the sky
+        sky = len(order) - np.count_nonzero(patterns == SKY)
+        colour = np.empty((3, len(order)), np.float32)
+        for start in range(0, sky, CHUNK):
+            rows = slice(start, min(start + CHUNK, sky))
+            colour[:, rows] = self.surface(hits.at(order[rows]))
+        colour[:, sky:] = self.sky(hits.rays.take(order[sky:], 1, mode="clip"))
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return colour.take(back, 1, mode="clip")
+
+    def surface(self, hits: Hits) -> Floats:
+        """The linear colour of M rays that hit something, sorted by pattern; 3 M float32."""
         look, moment = self.look, self.moment
-        hits = hits.sort(PATTERN[self.scene.material[hits.tracer.chosen]])
-        rays = np.ascontiguousarray(hits.rays.T)
-        colour = np.empty(rays.shape, np.float32)
-        missed = np.ones(rays.shape[1], bool)
-        missed[hits.where] = False
-        missing = np.flatnonzero(missed)
-        colour[:, missing] = self.sky(rays.take(missing, 1, mode="clip"))
-        seen, depth = rays.take(hits.where, 1, mode="clip"), hits.depth.astype(np.float32)
-        points = seen * depth + column(self.view.position)
-        seen /= np.sqrt(dot(seen, seen))
-        spots, pattern, normal = self.spots(hits, depth)
+        depth = hits.depth.astype(np.float32)
+        points = hits.rays * depth + column(self.eye.view.position)
+        seen = hits.rays / np.sqrt(dot(hits.rays, hits.rays))
+        spots, normal = self.spots(hits, depth)
         facing = -dot(seen, normal)
         spots.coarse = spots.fine / np.maximum(facing, 0.05)
-        decorate(spots, pattern, look, self.scene.street)
+        decorate(spots, self.pattern[hits.piece], look, self.eye.scene.street)
         out = spots.albedo * self.arriving(points, depth, normal, facing)
         if look.mirror > 0:
             glossy = np.flatnonzero(spots.gloss > 0.02)
@@ -83,8 +112,7 @@ class Light:
             out -= horizon
             out *= np.exp(np.float32(-moment.haze) * depth)
             out += horizon
-        colour[:, hits.where] = out
-        return colour
+        return out
 
     def sky(self, rays: Floats) -> Floats:
         """The sky's colour in directions (3 N, world, any length), 3 N float32."""
@@ -106,24 +134,13 @@ class Light:
             colour += np.float32(0.35 * self.moment.sun) * eighth * eighth * eighth * column(look.sun_colour)
         return colour
 
-    def spots(self, hits: Hits, depth: Floats) -> tuple[Spots, Ints, Floats]:
-        """The hit points with their paints, before any pattern and without `coarse`; their patterns; their normals."""
-        scene, chosen = self.scene, hits.tracer.chosen
-        material, owner = scene.material[chosen], scene.owner[chosen]
-        slot = SLOT[material]
-        base = np.where(slot[:, None] < 0, FIXED[material], scene.paints[owner, slot])
-        first, second, third = scene.flat(chosen)
-        normal = self.view.rotation @ hits.tracer.planes[0]
-        table = np.concatenate([
-            first, second - first, third - first, base.T, scene.paints[owner, 1].T, normal,
-            [scene.key[owner], GLOSS[material], GLOW[material]],
-        ]).astype(np.float32)  # fmt: skip
-        rows = table.take(hits.piece, 1, mode="clip")
+    def spots(self, hits: Hits, depth: Floats) -> tuple[Spots, Floats]:
+        """The hit points with their paints, before any pattern and without `coarse`; their normals."""
+        rows = self.table.take(hits.piece, 1, mode="clip")
         flat = rows[:2] + hits.weights[0] * rows[2:4] + hits.weights[1] * rows[4:6]
-        fine = depth / np.float32(self.view.focal)
+        fine = depth / np.float32(self.eye.view.focal)
         key, gloss, glow = rows[15:]
-        spots = Spots(flat[0], flat[1], fine, fine, key, rows[9:12], rows[6:9], gloss, glow)
-        return spots, PATTERN[material][hits.piece], rows[12:15]
+        return Spots(flat[0], flat[1], fine, fine, key, rows[9:12], rows[6:9], gloss, glow), rows[12:15]
 
     def arriving(self, points: Floats, depth: Floats, normal: Floats, facing: Floats) -> Floats:
         """Light that arrives at points (3 M): the sun's, the sky's, the lamps'; 3 M."""
@@ -137,7 +154,7 @@ class Light:
                 sunny = np.flatnonzero((direct > 0.02) & (depth < 70))
                 off = np.float32(0.01) + np.float32(0.002) * depth[sunny]  # clear of the surface itself
                 starts = points.take(sunny, 1, mode="clip") + off * normal.take(sunny, 1, mode="clip")
-                dark = self.casters.occluded(np.ascontiguousarray(starts.T), moment.sunward)
+                dark = self.casters.occluded(starts, moment.sunward)
                 direct[sunny[dark]] *= np.float32(1 - look.shadows)
             light += direct * column(look.sun_colour)
         if look.lamps > 0:
@@ -146,12 +163,15 @@ class Light:
 
     def artificial(self, points: Floats, normal: Floats, facing: Floats) -> Floats:
         """Light of the nearest street lamps and of our own head lights, 3 M."""
-        warm = np.zeros(points.shape[1], np.float32)
-        for lamp in self.scene.lamps[:8].astype(np.float32):
-            toward = lamp[:, None] - points
-            square = dot(toward, toward) + np.float32(1.0)
-            warm += np.maximum(dot(toward, normal), 0) / (square * np.sqrt(square))
-        right, down, ahead = self.view.rotation.T.astype(np.float32) @ (points - column(self.view.position))
+        view = self.eye.view
+        own = points - column(view.position)
+        lamps = (self.eye.scene.lamps[:8] - view.position).astype(np.float32)
+        # Of the vectors from the points to the lamps, L M: the squared length, and the product with the normal.
+        square = (lamps**2).sum(1)[:, None] - 2 * lamps @ own + dot(own, own)
+        square = np.maximum(square, 0) + np.float32(1.0)
+        across = np.maximum(lamps @ normal - dot(own, normal), 0)
+        warm = (across / (square * np.sqrt(square))).sum(axis=0)
+        right, down, ahead = view.rotation.T.astype(np.float32) @ own
         ahead = np.maximum(ahead, 1.0)
         # Dipped beams: little light above the horizon.
         beam = np.exp(-((right / ahead / 0.55) ** 2)) * np.clip(0.37 + 6 * down / ahead, 0.05, 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from datasets.city.materials import MATERIAL, Colour
 from datasets.city.meshes import Floats, Ints, Mesh
@@ -78,58 +79,60 @@ class Street:
         return x, y, self.height(y), theta
 
 
-def ribbon(arc: Floats, left: tuple[float, float], right: tuple[float, float]) -> Floats:
-    """Quadrilaterals between two lines along the street, each given as (t, h)."""
-    quads = np.empty((len(arc) - 1, 4, 3))
-    quads[:, :2, 0], quads[:, 2:, 0] = arc[:-1, None], arc[1:, None]
-    quads[:, 0, 1:] = quads[:, 3, 1:] = left
-    quads[:, 1, 1:] = quads[:, 2, 1:] = right
-    return quads
+def ribbons(arc: Floats, left: ArrayLike, right: ArrayLike) -> Floats:
+    """Quadrilaterals (Q 4 3) between pairs of lines along the street, each line given as (t, h): K 2 twice."""
+    left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
+    quads = np.empty((len(left), len(arc) - 1, 4, 3))
+    quads[..., :2, 0], quads[..., 2:, 0] = arc[:-1, None], arc[1:, None]
+    quads[..., ::3, 1:] = left[:, None, None]
+    quads[..., 1:3, 1:] = right[:, None, None]
+    return quads.reshape(-1, 4, 3)
+
+
+def along(t: Floats, h: float) -> Floats:
+    """Points (t, h) of one height."""
+    return np.stack([t, np.full(len(t), h)], axis=1)
 
 
 def kerbed(arc: Floats, side: int, inner: float, outer: float, paints: tuple[Colour, ...]) -> Surface:
     """A pavement with its kerbs."""
-    top = ribbon(arc, (side * inner, KERB), (side * outer, KERB))
-    near = ribbon(arc, (side * inner, 0.0), (side * inner, KERB))
-    back = ribbon(arc, (side * outer, -0.3), (side * outer, KERB))
-    profile = np.array(
-        [[0.0, side * inner, KERB], [0.0, side * outer, KERB], [0.0, side * outer, -0.1], [0.0, side * inner, -0.1]]
-    )
-    ends = np.stack([profile + [s, 0, 0] for s in (arc[0], arc[-1])])
-    material = np.repeat([MATERIAL["paving"], MATERIAL["kerb"]], [len(top), len(near) + len(back) + len(ends)])
-    return Surface("sidewalk", np.concatenate([top, near, back, ends]), material, paints)
+    inner, outer = side * inner, side * outer
+    edges = ribbons(arc, [(inner, KERB), (inner, 0.0), (outer, -0.3)], [(outer, KERB), (inner, KERB), (outer, KERB)])
+    profile = np.array([[0.0, inner, KERB], [0.0, outer, KERB], [0.0, outer, -0.1], [0.0, inner, -0.1]])
+    ends = profile + np.array([[[arc[0], 0, 0]], [[arc[-1], 0, 0]]])
+    top = len(arc) - 1
+    material = np.repeat([MATERIAL["paving"], MATERIAL["kerb"]], [top, len(edges) - top + len(ends)])
+    return Surface("sidewalk", np.concatenate([edges, ends]), material, paints)
 
 
 def surfaces(street: Street, road: Colour, paving: Colour, kerb: Colour, grass: Colour) -> list[Surface]:
     """Road, pavements and side street."""
     half, outer = street.half, street.half + street.pavement
-    quads = [ribbon(ARC, (-half, 0.0), (half, 0.0))]
+    quads = [ribbons(ARC, [(-half, 0.0)], [(half, 0.0)])]
     spans = [ARC]
     if street.crossing:
         a, b = street.crossing
-        cuts = np.concatenate([ARC, [a, b]])
-        spans = [np.unique(cuts[cuts <= a]), np.unique(cuts[cuts >= b])]
+        spans = [np.append(ARC[ARC < a], a), np.append(b, ARC[ARC > b])]
+        reach = np.concatenate([[half], np.arange(half + 4, 76, 8.0)])
         for side in (-1, 1):
-            reach = np.concatenate([[half], np.arange(half + 4, 76, 8.0)]) * side
-            for t0, t1 in zip(reach[:-1], reach[1:], strict=True):
-                quads.append(ribbon(np.array([a, (a + b) / 2, b]), (t0, 0.0), (t1, 0.0)))
+            line = along(side * reach, 0.0)
+            quads.append(ribbons(np.array([a, (a + b) / 2, b]), line[:-1], line[1:]))
     corners = np.concatenate(quads)
     found = [Surface("road", corners, np.full(len(corners), MATERIAL["road"]), (road,))]
     found += [kerbed(span, side, half, outer, (paving, kerb)) for span in spans for side in (-1, 1)]
     if street.strip > 0:
         high = KERB + 0.02
-        lawns = [ribbon(span, (side * (half + 0.2), high), (side * (half + street.strip), high))
-                 for span in spans for side in (-1, 1)]  # fmt: skip
-        lawn = np.concatenate(lawns)
+        inside, outside = ([(side * t, high) for side in (-1, 1)] for t in (half + 0.2, half + street.strip))
+        lawn = np.concatenate([ribbons(span, inside, outside) for span in spans])
         found.append(Surface("terrain", lawn, np.full(len(lawn), MATERIAL["grass"]), (grass,)))
     if street.crossing:
         for side in (-1, 1):
+            t = np.array([outer, *np.arange(outer + 6, 70, 10.0)]) * side
+            foot, brim = along(t, 0.0), along(t, KERB)
             for s, width in ((street.crossing[0], -2.0), (street.crossing[1], 2.0)):
-                t = np.array([outer, *np.arange(outer + 6, 70, 10.0)]) * side
                 low, high = min(s, s + width), max(s, s + width)
-                tops = np.concatenate([ribbon(np.array([low, high]), (a, KERB), (b, KERB))
-                                       for a, b in zip(t[:-1], t[1:], strict=True)])  # fmt: skip
-                sides = np.concatenate([ribbon(np.array([s, s + 1e-4]), (a, 0.0), (a, KERB)) for a in t])
+                tops = ribbons(np.array([low, high]), brim[:-1], brim[1:])
+                sides = ribbons(np.array([s, s + 1e-4]), foot, brim)
                 edge = tops[:, [0, 1, 1, 0] if s == low else [3, 2, 2, 3]].copy()
                 edge[:, 2:, 2] = -0.1
                 both = np.concatenate([tops, edge, sides])
@@ -138,19 +141,22 @@ def surfaces(street: Street, road: Colour, paving: Colour, kerb: Colour, grass: 
     return found
 
 
+# The lawn is a strip of rows; the hills stand on an arc.
+LAWN_Y = np.concatenate([np.arange(-40.0, 130, 6.0), [160.0, 200.0, 260.0, FAR + 20]])
+LAWN_XY = np.stack([np.tile([-FAR, FAR], len(LAWN_Y)), np.repeat(LAWN_Y, 2)], axis=1)
+HILLS = np.linspace(-np.pi * 0.6, np.pi * 0.6, 40)
+RIM = 0.93 * FAR * np.stack([np.sin(HILLS), np.cos(HILLS)], axis=1)
+
+
 def land(street: Street) -> tuple[Mesh, Mesh]:
     """The lawn under everything and the wooded hills around, in world coordinates."""
-    y = np.concatenate([np.arange(-40.0, 130, 6.0), [160.0, 200.0, 260.0, FAR + 20]])
-    z = street.height(y) - SUNK
-    x = np.array([-FAR, FAR])
-    grid = np.stack([np.tile(x, len(y)), np.repeat(y, 2), np.repeat(z, 2)], axis=1)
-    start = 2 * np.arange(len(y) - 1)[:, None]
+    start = 2 * np.arange(len(LAWN_Y) - 1)[:, None]
     faces = np.concatenate([start + [0, 1, 3], start + [0, 3, 2]])
+    grid = np.column_stack([LAWN_XY, np.repeat(street.height(LAWN_Y) - SUNK, 2)])
     lawn = Mesh(grid, faces, np.full(len(faces), MATERIAL["grass"]))
-    angle = np.linspace(-np.pi * 0.6, np.pi * 0.6, 40)
-    crest = street.hill + 16 + 7 * np.sin(3 * angle + street.slope) + 5 * np.sin(7.3 * angle + street.hill)
-    rim = np.stack([0.93 * FAR * np.sin(angle), 0.93 * FAR * np.cos(angle)], axis=1)
-    foot, top = np.c_[rim, np.full(40, min(street.hill, 0.0) - 5)], np.c_[rim * 1.06, crest]
-    start = np.arange(39)[:, None]
+    crest = street.hill + 16 + 7 * np.sin(3 * HILLS + street.slope) + 5 * np.sin(7.3 * HILLS + street.hill)
+    foot = np.column_stack([RIM, np.full(len(HILLS), min(street.hill, 0.0) - 5)])
+    start = np.arange(len(HILLS) - 1)[:, None]
     faces = np.concatenate([start + [0, 1, 41], start + [0, 41, 40]])
+    top = np.column_stack([RIM * 1.06, crest])
     return lawn, Mesh(np.concatenate([foot, top]), faces, np.full(len(faces), MATERIAL["forest"]))

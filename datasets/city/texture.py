@@ -26,9 +26,9 @@ NOISE = noise_levels().ravel()
 
 def noise(x: Floats, y: Floats, texel: float, footprint: Floats | np.float32) -> Floats:
     """Noise about 0 with a deviation of about 1 at coordinates in metres, `texel` metres a texel of the tile."""
-    level = sum((footprint > texel * 2.0**i).astype(np.int32) for i in range(1, LEVELS))
+    level = sum((footprint > texel * 2.0**i).view(np.int8) for i in range(1, LEVELS))
     i, j = np.floor(x / texel).astype(np.int32) & (TILE - 1), np.floor(y / texel).astype(np.int32) & (TILE - 1)
-    found: Floats = NOISE.take((level * TILE + i) * TILE + j)
+    found: Floats = NOISE.take((level * np.int32(TILE) + i) * TILE + j)
     return found
 
 
@@ -38,12 +38,24 @@ def rest(x: Floats) -> Floats:
     return beyond
 
 
-def stripes(x: Floats, period: Floats | float, share: Floats | float, footprint: Floats) -> Floats:
+def phase(x: Floats, period: Floats | float, footprint: Floats) -> tuple[Floats, Floats]:
+    """The distance from the middle of each period and the width of a soft edge, in periods."""
+    return np.abs(rest(x / period) - 0.5), np.maximum(footprint / period, 1e-3)
+
+
+def bars(phase: tuple[Floats, Floats], share: Floats | float) -> Floats:
     """Coverage in 0..1 of bars that fill the middle `share` of each period; soft over a pixel's footprint."""
-    from_middle = np.abs(rest(x / period) - 0.5)
-    soft = np.maximum(footprint / period, 1e-3)
-    sharp = np.clip((share / 2 - from_middle) / soft + 0.5, 0, 1)
-    return np.where(soft > 0.5, share, sharp)
+    from_middle, soft = phase
+    sharp = (share / 2 - from_middle) / soft
+    sharp += 0.5
+    np.clip(sharp, 0, 1, out=sharp)
+    np.copyto(sharp, share, where=soft > 0.5)
+    return sharp
+
+
+def stripes(x: Floats, period: Floats | float, share: Floats | float, footprint: Floats) -> Floats:
+    """Bars along x, which is in metres like the period."""
+    return bars(phase(x, period, footprint), share)
 
 
 def band(x: Floats, low: Floats | float, high: Floats | float, footprint: Floats) -> Floats:

@@ -42,20 +42,17 @@ class View:
         return (self.width - 1) / 2, (self.height - 1) / 2
 
     def rays(self, u: Floats, v: Floats) -> Floats:
-        """World directions (N 3, float32) through pixels, one metre along the optical axis: t is planar depth."""
+        """World directions (3 N, float32) through pixels, one metre along the optical axis: t is planar depth."""
         cx, cy = self.centre
         across, down = ((u - cx) / self.focal).astype(np.float32), ((v - cy) / self.focal).astype(np.float32)
         right, below, ahead = self.rotation.T.astype(np.float32)
-        rays = np.empty((len(u), 3), np.float32)
-        for axis in range(3):
-            rays[:, axis] = across * right[axis] + down * below[axis] + ahead[axis]
-        return rays
+        return across * right[:, None] + down * below[:, None] + ahead[:, None]
 
     @cached_property
     def pixels(self) -> tuple[Floats, Floats]:
         """u and v of all pixel centres, row by row."""
-        v, u = np.mgrid[: self.height, : self.width].astype(np.float64)
-        return u.ravel(), v.ravel()
+        u, v = np.arange(self.width, dtype=np.float64), np.arange(self.height, dtype=np.float64)
+        return np.tile(u, self.height), np.repeat(v, self.width)
 
 
 def view_from(random: Random, rig: Rig, street: Street, size: tuple[int, int]) -> View:
