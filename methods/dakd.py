@@ -4,7 +4,7 @@ Kothandaraman, Nambiar, Mittal: "Domain Adaptive Knowledge Distillation for Driv
 2011.08007; code: divyakraman/Domain-Adaptive-Knowledge-Distillation-for-Driving-Scene-Semantic-Segmentation.
 
 1. teacher: the split's network, adapted by discriminators of its final and auxiliary outputs (AdaptSegNet), 100k steps.
-1'. plain student: a narrower network, the same way, 200k: the row beside which the method is read.
+1'. plain student: a narrower network, the same way, 200k: the row beside which it is read (dakd_plain_student).
 2. distillation, 50k: L_seg and L_adv of 1', and KL and labels from the teacher's final, KL and MSE from its auxiliary
    output (parts/compression.py); `method.paradigm=source`, `target` or `both` images, the paper's (a), (b), (c).
 2'. `method.paradigm=sequential`, (d), default: from `both` on, distilled on target images alone, 20k steps.

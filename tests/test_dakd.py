@@ -10,10 +10,12 @@ import torch
 
 from bench.nets.backbone import Normalise
 from bench.nets.multitask import ResNet50, Small
+from bench.plan import chain as chain_of
+from bench.plan import plan
 from bench.predict import raw_outputs
 from bench.problem import VOID, Labelled, Unlabelled
 from bench.rng import reseed
-from methods import dakd
+from methods import dakd, dakd_plain_student
 from methods.parts.compression import kl_divergence, student_network
 from methods.parts.discriminator import SOURCE as LIKE_SOURCE
 from methods.parts.discriminator import Discriminators, called
@@ -221,6 +223,16 @@ def test_what_cannot_run_is_refused_in_one_line(settings, said):
 def test_as_released_there_is_no_kl_and_the_student_may_start_untaught():
     assert {n for n in seen(build(kl="as_released")) if n.startswith("target_")} == {"target_mse", "target_labels"}
     assert dakd.Method.Config(student_init="initial", paradigm="both").needs(PROBLEM).keys() == {"teacher"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"student_width": 2}, {"heads": "all"}])
+def test_the_plain_students_row_is_the_stage_that_dakd_starts_from_trained_once(settings):
+    data = {"source": "a", "target": "b"}
+    whole = plan("dakd", dakd.Method.Config(**settings), PROBLEM, data, "fp32")
+    row = plan("dakd_plain_student", dakd_plain_student.Method.Config(**settings), PROBLEM, data, "fp32")
+    assert row.key in {node.key for node in chain_of(whole)} and row.key != whole.key
+    terms = seen(chain(dakd_plain_student.Method.Config(**settings)))
+    assert not any(name.startswith(("source_", "target_")) for name in terms)  # nobody teaches it
 
 
 def test_d11_training_and_prediction_prepare_an_image_alike():

@@ -78,6 +78,20 @@ def test_the_small_network_is_small():
     assert millions(Small(width=16).build(PROBLEM, PROBLEM.tasks)) == pytest.approx(0.8, abs=0.15)
 
 
+@pytest.mark.parametrize("width", [1, 3, 4])
+def test_no_strided_1x1_convolution_has_fewer_channels_than_onednn_can_take(width):
+    net = Small(width=width).build(PROBLEM, PROBLEM.tasks)
+    strided = [m for m in net.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (1, 1) and m.stride != (1, 1)]
+    assert all(m.in_channels >= 8 for m in strided) and bool(strided) == (width > 1)
+
+
+def test_picking_pixels_first_is_the_strided_convolution():
+    picked, strided = nn.Sequential(*backbone.pointwise(6, 12, 2)), nn.Conv2d(6, 12, 1, 2, bias=False)
+    strided.weight = picked[1].weight
+    x = torch.rand(2, 6, 8, 16)
+    assert torch.allclose(picked(x), strided(x), atol=1e-6)  # forward alone: it is the gradient that is broken
+
+
 def test_images_are_normalised_by_imagenets_statistics_inside_the_network():
     normalise = backbone.small(4).low[0]
     image = torch.tensor(backbone.MEAN).view(1, 3, 1, 1).expand(1, 3, 2, 2)

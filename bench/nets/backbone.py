@@ -46,6 +46,14 @@ def conv(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> nn.S
     )
 
 
+def pointwise(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+    """A 1x1 convolution. Of fewer than 8 channels the pixels are picked first: the gradient of a strided one writes
+    beyond its memory then (oneDNN in torch 2.15 on AVX2), and the process dies somewhere else."""
+    if stride == 1 or inputs >= 8:
+        return [nn.Conv2d(inputs, outputs, 1, stride, bias=False)]
+    return [nn.AvgPool2d(1, stride), nn.Conv2d(inputs, outputs, 1, bias=False)]
+
+
 class Residual(nn.Module):
     """Two 3x3 convolutions and a shortcut."""
 
@@ -54,9 +62,9 @@ class Residual(nn.Module):
         self.first = conv(inputs, outputs, stride=stride)
         self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), BatchNorm(outputs))
         same = inputs == outputs and stride == 1
-        self.shortcut = nn.Identity() if same else nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, stride, bias=False), BatchNorm(outputs)
-        )  # fmt: skip
+        self.shortcut = (
+            nn.Identity() if same else nn.Sequential(*pointwise(inputs, outputs, stride), BatchNorm(outputs))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.second(self.first(x)) + self.shortcut(x))
