@@ -132,7 +132,7 @@ class RunRecord(_Part):
     overrides: list[str] = []  # the words of the command line that changed it
     chain: list[Link] = []
     cost: Cost = Cost()
-    manifests: dict[str, str] = {}  # data set: hash
+    manifests: dict[str, str] = {}  # role and domain: hash
     batchnorm: str = ""
     network: Network = Network()
     precision: str = ""

@@ -14,6 +14,10 @@ class Domain:
     size: tuple[int, int]  # width, height in pixels, to which the images are brought
     limit: int | None = None  # only the first so many images, for a quick look; the record says so
 
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.part}"
+
 
 @dataclass(kw_only=True)
 class Augmentation:
@@ -27,13 +31,16 @@ class Augmentation:
 
 @dataclass(kw_only=True)
 class Split:
-    """A court case: source with labels, target without, test with labels that only bench.score opens."""
+    """A court case: sources with labels, targets without, test with labels that only bench.score opens.
+
+    Several sources, or targets, share every batch in equal parts. On the command line: split.target.0.limit=100.
+    """
 
     name: str
     about: str  # one line for --help
     source: list[Domain]
-    target: Domain
-    test: Domain
+    target: list[Domain]
+    test: Domain  # one: another test set is another split
     tasks: tuple[str, ...]  # labelled on the source
     scored: tuple[str, ...]  # scored on the test set: a subset of tasks
     classes: str  # the name of a label space in datasets/spaces.py
@@ -46,3 +53,7 @@ class Split:
     augment: Augmentation = field(default_factory=Augmentation)
     protocol: str  # the id of the scoring rules; an id is never reused for other rules
     selection: str = "last"  # which checkpoint is scored
+
+    @property
+    def domains(self) -> list[Domain]:
+        return [*self.source, *self.target, self.test]

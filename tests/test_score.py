@@ -38,7 +38,7 @@ SPLIT = Split(
     name="toy",
     about="",
     source=[],
-    target=Domain(dataset="court", part="train", size=SIZE),
+    target=[Domain(dataset="court", part="train", size=SIZE)],
     test=Domain(dataset="court", part="test", size=SIZE),
     tasks=("semseg", "depth", "normals"),
     scored=("semseg", "depth", "normals"),
