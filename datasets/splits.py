@@ -6,48 +6,56 @@ from bench.split import Domain, Split
 
 _ALL = ("semseg", "depth", "normals")
 
+
+def _embedded(name: str, about: str, source: list[str], target: list[str]) -> Split:
+    """A split of minicity's worlds, scored on the first target's."""
+
+    def world(part: str) -> Domain:
+        return Domain(dataset="minicity", part=part, size=(192, 96))
+
+    return Split(
+        name=name,
+        about=about,
+        source=[world(f"{word}-train") for word in source],
+        target=[world(f"{word}-train") for word in target],
+        test=world(f"{target[0]}-test"),
+        tasks=_ALL,
+        scored=_ALL,
+        classes="minicity",
+        crop=(96, 96),
+        budget=400,
+        batch=8,
+        protocol="city-v1",
+    )
+
+
 _LIST = [
-    Split(
-        name="minicity",
-        about="rendered streets -> their camera; nothing to download, runs on a CPU",
-        source=[Domain(dataset="minicity", part="render-train", size=(192, 96))],
-        target=[Domain(dataset="minicity", part="camera-train", size=(192, 96))],
-        test=Domain(dataset="minicity", part="camera-test", size=(192, 96)),
-        tasks=_ALL,
-        scored=_ALL,
-        classes="minicity",
-        crop=(96, 96),
-        budget=400,
-        batch=8,
-        protocol="city-v1",
+    _embedded(
+        "minicity", "rendered streets -> their camera; nothing to download, runs on a CPU", ["render"], ["camera"]
     ),
-    Split(
-        name="minicity_dev",
-        about="rendered streets -> the night: where hyper-parameters are chosen, never ranked",
-        source=[Domain(dataset="minicity", part="render-train", size=(192, 96))],
-        target=[Domain(dataset="minicity", part="night-train", size=(192, 96))],
-        test=Domain(dataset="minicity", part="night-test", size=(192, 96)),
-        tasks=_ALL,
-        scored=_ALL,
-        classes="minicity",
-        crop=(96, 96),
-        budget=400,
-        batch=8,
-        protocol="city-v1",
+    _embedded(
+        "minicity_dev",
+        "rendered streets -> the night: where hyper-parameters are chosen, never ranked",
+        ["render"],
+        ["night"],
     ),
-    Split(
-        name="minicity_night",
-        about="the embedded streets by day -> by night: a stronger shift, nothing to download",
-        source=[Domain(dataset="minicity", part="camera-train", size=(192, 96))],
-        target=[Domain(dataset="minicity", part="night-train", size=(192, 96))],
-        test=Domain(dataset="minicity", part="night-test", size=(192, 96)),
-        tasks=_ALL,
-        scored=_ALL,
-        classes="minicity",
-        crop=(96, 96),
-        budget=400,
-        batch=8,
-        protocol="city-v1",
+    _embedded(
+        "minicity_night",
+        "the embedded streets by day -> by night: a stronger shift, nothing to download",
+        ["camera"],
+        ["night"],
+    ),
+    _embedded(
+        "minicity_sources",
+        "rendered streets and the night, both labelled -> the camera: several sources",
+        ["render", "night"],
+        ["camera"],
+    ),
+    _embedded(
+        "minicity_targets",
+        "rendered streets -> the camera and the night at once, scored by the camera: several targets",
+        ["render"],
+        ["camera", "night"],
     ),
     Split(
         name="minicity2camvid",

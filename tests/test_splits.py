@@ -95,6 +95,8 @@ def test_the_splits_of_today() -> None:
         "minicity": (["render-train"], ["camera-train"], "camera-test", "minicity", "city-v1"),
         "minicity_dev": (["render-train"], ["night-train"], "night-test", "minicity", "city-v1"),
         "minicity_night": (["camera-train"], ["night-train"], "night-test", "minicity", "city-v1"),
+        "minicity_sources": (["render-train", "night-train"], ["camera-train"], "camera-test", "minicity", "city-v1"),
+        "minicity_targets": (["render-train"], ["camera-train", "night-train"], "camera-test", "minicity", "city-v1"),
         "minicity2camvid": (["render-train"], ["train"], "test", "camvid11", "camvid-v1"),
         "camvid_day2dusk": (["day"], ["dusk-train"], "dusk-test", "camvid11", "camvid-v1"),
         "synthia2cs": (["all"], ["train"], "val", "cs16", "cs-v1"),
@@ -109,9 +111,16 @@ def test_the_main_outdoor_split_is_the_one_of_the_literature() -> None:
     assert (split.crop, split.budget, split.batch) == ((512, 512), 40000, 2)
 
 
-def test_the_embedded_splits_differ_in_their_domains_only() -> None:
-    day, night = SPLITS["minicity"], SPLITS["minicity_night"]
-    assert replace(night, name=day.name, about=day.about, source=day.source, target=day.target, test=day.test) == day
+@pytest.mark.parametrize("name", ["minicity_dev", "minicity_night", "minicity_sources", "minicity_targets"])
+def test_the_embedded_splits_differ_in_their_domains_only(name: str) -> None:
+    one, other = SPLITS["minicity"], SPLITS[name]
+    assert other.domains != one.domains
+    assert replace(other, name=one.name, about=one.about, source=one.source, target=one.target, test=one.test) == one
+
+
+def test_a_split_of_several_targets_is_scored_on_one_test_set() -> None:
+    one, several = SPLITS["minicity"], SPLITS["minicity_targets"]
+    assert several.test == one.test and several.target[0] == one.target[0] and len(several.target) == 2
 
 
 def test_a_source_for_camvid_has_camvids_shape() -> None:
