@@ -39,8 +39,11 @@ class Domains:
     show: bool = True
 
     def require(self) -> None:
-        """MissingData unless every data set of the split is there."""
-        split = self.split
+        """MissingData unless every data set of the split is there; ValueError if its protocol scores less than it."""
+        split, rules = self.split, plugins.protocol(self.split.protocol)
+        if stray := [name for name in split.scored if name not in rules.tasks]:
+            scores = f"protocol {split.protocol} scores {' '.join(rules.tasks)}"
+            raise ValueError(f"{scores}, not {' '.join(stray)}; say split.scored=[{','.join(rules.tasks)}]")
         problems = []
         wanted = (
             [(d, split.tasks) for d in split.source] + [(d, ()) for d in split.target] + [(split.test, split.scored)]
@@ -101,9 +104,10 @@ class Domains:
         return self.pack(self.split.test, ("image",))
 
     def test_sizes(self) -> list[tuple[int, int]]:
-        """The native size (width, height) of each test image, which is its label's; no label is opened."""
+        """The size (width, height) of each test image's truth: the protocol's, or the image's; no label is opened."""
         module, domain = plugins.dataset(self.split.test.dataset), self.split.test
-        return [_size(module, item, domain.size) for item in self.index(domain)]
+        size = plugins.protocol(self.split.protocol).size
+        return [size or _size(module, item, domain.size) for item in self.index(domain)]
 
     def role(self, name: str, share: float = 0.0) -> Packs:
         """In the split's order."""
@@ -179,4 +183,7 @@ def free_splits() -> list[str]:
 
 
 def _needs_data(split: Split) -> bool:
-    return any(plugins.dataset(domain.dataset).NEEDS_ROOT for domain in split.domains)
+    try:
+        return any(plugins.dataset(domain.dataset).NEEDS_ROOT for domain in split.domains)
+    except plugins.Unknown:  # deleted, or broken: that stops nobody who did not choose it
+        return True

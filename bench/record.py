@@ -43,6 +43,7 @@ def _metrics() -> dict[str, Metric]:
         _metric("semseg", "mean_accuracy", "%", "mean recall over the classes that the ground truth has"),
     )
     depth = (
+        _metric("depth", "abs_err", "m", "mean of |guess - truth|; without unit where the truth is inverse depth"),
         _metric("depth", "abs_rel", "", "mean of |guess - truth| / truth", headline=True),
         _metric("depth", "sq_rel", "m", "mean of (guess - truth)^2 / truth"),
         _metric("depth", "rmse", "m", "root of the mean squared error over all pixels of the set"),

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from bench import check, criteria, plan, run
+from bench import check, criteria, plan, plugins, run
 from bench.config import ConfigError, compose_run
-from bench.domains import Domains
+from bench.domains import Domains, free_splits
 from bench.plain import from_plain, to_plain
 from bench.split import Domain, Split
 from bench.store import problem_from
@@ -116,6 +116,13 @@ def test_a_place_that_is_not_there_is_one_clear_line(word, line):
     with pytest.raises(ConfigError) as refusal:
         compose_run(["method=source_only", "split=minicity", word])
     assert line in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_a_data_set_that_is_not_there_stops_only_the_splits_that_use_it(monkeypatch):
+    gone = dataclasses.replace(SPLIT, name="gone", source=[Domain(dataset="nowhere", part="train", size=SIZE)])
+    literals = plugins.splits()
+    monkeypatch.setattr(plugins, "splits", lambda: {"gone": gone, **literals})
+    assert free_splits()[0] == "minicity" and "gone" not in free_splits()
 
 
 def test_a_split_survives_json_and_one_of_the_old_form_is_refused():

@@ -47,7 +47,7 @@ SPLIT = Split(
     crop=(32, 32),
     budget=1,
     batch=1,
-    protocol="toy-v1",
+    protocol="city-v1",
 )
 COURT = """
 import numpy as np

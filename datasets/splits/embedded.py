@@ -1,4 +1,4 @@
-"""Every split of the suite, as literals: the one place where data sets, sizes, budgets and rules meet."""
+"""Splits whose source is the embedded world: nothing to download, but for CamVid."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _embedded(name: str, about: str, source: list[str], target: list[str]) -> Sp
     )
 
 
-_LIST = [
+EMBEDDED = [
     _embedded(
         "minicity", "rendered streets -> their camera; nothing to download, runs on a CPU", ["render"], ["camera"]
     ),
@@ -71,34 +71,4 @@ _LIST = [
         batch=8,
         protocol="camvid-v1",
     ),
-    Split(
-        name="camvid_day2dusk",
-        about="CamVid's three drives by day -> its drive at dusk; small, real, public",
-        source=[Domain(dataset="camvid", part="day", size=(480, 360))],
-        target=[Domain(dataset="camvid", part="dusk-train", size=(480, 360))],
-        test=Domain(dataset="camvid", part="dusk-test", size=(480, 360)),  # the second half of the target's drive
-        tasks=("semseg",),
-        scored=("semseg",),
-        classes="camvid11",
-        crop=(480, 352),
-        budget=10000,
-        batch=4,
-        protocol="camvid-v1",
-    ),
-    Split(
-        name="synthia2cs",
-        about="SYNTHIA -> Cityscapes, the main outdoor split",
-        source=[Domain(dataset="synthia", part="all", size=(1280, 760))],
-        target=[Domain(dataset="cityscapes", part="train", size=(1024, 512))],
-        test=Domain(dataset="cityscapes", part="val", size=(1024, 512)),
-        tasks=_ALL,
-        scored=("semseg", "depth"),
-        classes="cs16",
-        also=("cs13",),
-        crop=(512, 512),
-        budget=40000,
-        batch=2,
-        protocol="cs-v1",
-    ),
 ]
-SPLITS: dict[str, Split] = {split.name: split for split in _LIST}
