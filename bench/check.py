@@ -59,7 +59,10 @@ def tiny(method: str, store: Path, split: str = "", seed: int = 0, words: Sequen
 
     literal = run.split
     run.split = dataclasses.replace(
-        literal, source=[less(d) for d in literal.source], target=less(literal.target), test=less(literal.test)
+        literal,
+        source=[less(d) for d in literal.source],
+        target=[less(d) for d in literal.target],
+        test=less(literal.test),
     )
     return run
 
@@ -177,7 +180,7 @@ def firewall(method: str, folder: Path, split: str = "") -> None:
 
 def _learn_behind(run: Run, disguise: Callable[..., Any]) -> Weights:
     """Learn while every label of the target's and the test's images is disguised, whoever asks for it."""
-    for domain in (run.split.target, run.split.test):
+    for domain in (*run.split.target, run.split.test):
         module = plugins.dataset(domain.dataset)
         hidden = {item.stem for item in module.index(run.data.get(domain.dataset), domain.part)}
         module.read = disguise(module.read, hidden)

@@ -75,6 +75,7 @@ class ConfigError(ValueError):
 def compose_run(words: Sequence[str]) -> Run:
     """The run that the words ask for. ConfigError or plugins.Unknown in one line."""
     chosen = {group: _choice(group, words) for group in GROUPS}
+    _check_places(words, plugins.split(chosen["split"]))
     _store_nodes(chosen)
     try:
         with initialize(version_base="1.3", config_path=None):
@@ -119,6 +120,20 @@ def _choice(group: str, words: Sequence[str]) -> str:
     if names[-1] not in known:
         raise plugins.unknown(group, names[-1], known)
     return names[-1]
+
+
+def _check_places(words: Sequence[str], split: Split) -> None:
+    """A split's domains are lists: say which one is meant."""
+    for word in words:
+        if match := re.match(r"split\.(source|target)\.(\w+)", word):
+            which, place = match[1], match[2]
+            last = len(getattr(split, which)) - 1
+            if not place.isdecimal():
+                raise ConfigError(
+                    f"{word}: a split's {which} is a list; say split.{which}.0{word[match.start(2) - 1 :]}"
+                )
+            if int(place) > last:
+                raise ConfigError(f"{word}: split {split.name} has {which} 0{f' to {last}' if last else ''} only")
 
 
 def _store_nodes(chosen: dict[str, str]) -> None:

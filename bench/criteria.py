@@ -20,6 +20,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from bench import plugins, record, words
 from bench.checkpoint import SNAPSHOTS
 from bench.data.geometry import Camera, normals_from_depth
 from bench.data.pack import Pack
+from bench.data.sampling import place
 from bench.domains import Domains
 from bench.log import Meter
 from bench.plain import from_plain
@@ -85,17 +87,28 @@ def energy(maps: Mapping[str, NDArray[Any]], camera: Camera, sky: int | None) ->
     return float(angle(maps["normals"][valid], expected[valid]).sum()), int(valid.sum())
 
 
-def on_target(
-    stages: Sequence[Stage], images: Pack, places: Sequence[int], cameras: Mapping[int, Camera], device: torch.device
-) -> dict[str, Values]:
-    """Agreement, entropy if there are classes, energy if there are cameras."""
+@dataclass(frozen=True)
+class Images:
+    """Some images of one target."""
+
+    pack: Pack
+    places: Sequence[int]
+    cameras: Mapping[int, Camera]  # of each place at the pack's size; empty if one is not known
+
+    def batches(self) -> Iterator[Sequence[int]]:
+        return (self.places[start : start + BATCH] for start in range(0, len(self.places), BATCH))
+
+
+def on_target(stages: Sequence[Stage], targets: Sequence[Images], device: torch.device) -> dict[str, Values]:
+    """Agreement, entropy if there are classes, energy if every target has cameras."""
+    cameras = all(images.cameras for images in targets)
     problem = stages[0].problem
     sums: list[dict[str, list[float]]] = [{} for _ in stages]
     bent = np.zeros((len(stages), 2))
-    with Meter("criteria", len(places)) as meter:
-        for start in range(0, len(places), BATCH):
-            chosen = places[start : start + BATCH]
-            raws = [raw_outputs(stage, load(images, chosen, device)) for stage in stages]
+    done = 0
+    with Meter("criteria", sum(len(images.places) for images in targets)) as meter:
+        for images, chosen in [(one, batch) for one in targets for batch in one.batches()]:
+            raws = [raw_outputs(stage, load(images.pack, chosen, device)) for stage in stages]
             apart = disagreements(raws, problem)
             for k, raw in enumerate(raws):
                 if "semseg" in raw:
@@ -103,8 +116,9 @@ def on_target(
                 for name, values in apart[k].items():
                     sums[k].setdefault(name, []).extend(values.tolist())
                 for row, i in enumerate(chosen if cameras else ()):
-                    bent[k] += _energy_of(raw, row, cameras[i], images.size, problem)
-            meter.at(min(start + BATCH, len(places)))
+                    bent[k] += _energy_of(raw, row, images.cameras[i], images.pack.size, problem)
+            done += len(chosen)
+            meter.at(done)
     means = [{name: float(np.mean(values)) for name, values in one.items()} for one in sums]
     found = {"agreement": [{n: v for n, v in one.items() if n != "entropy"} for one in means]}
     if "semseg" in problem.tasks:
@@ -123,9 +137,23 @@ def _energy_of(raw: Raw, row: int, camera: Camera, size: tuple[int, int], proble
     return energy(maps, camera.resized(size, (width, height)), problem.sky)
 
 
-def cameras_of(domains: Domains, images: Pack, places: Sequence[int]) -> dict[int, Camera]:
+def images_of(domains: Domains, limit: int, cameras: bool) -> list[Images]:
+    """At most so many training images of all targets, at equal distances in their joint index."""
+    packs = list(domains.target().values())
+    chosen: list[list[int]] = [[] for _ in packs]
+    for position in spread(sum(map(len, packs)), limit):
+        which, i = place(position, [len(pack) for pack in packs])
+        chosen[which].append(i)
+    return [
+        Images(pack, places, cameras_of(domains, domain, pack, places) if cameras else {})
+        for domain, pack, places in zip(domains.split.target, packs, chosen, strict=True)
+        if places
+    ]
+
+
+def cameras_of(domains: Domains, domain: Domain, images: Pack, places: Sequence[int]) -> dict[int, Camera]:
     """The camera of each place at the pack's size; empty if one is not known."""
-    domain, items = domains.split.target, domains.index(domains.split.target)
+    items = domains.index(domain)
     found = {}
     for i in places:
         camera = images.cameras[i]
@@ -194,12 +222,10 @@ def compute(store: Store, key: str, limit: int, part: str) -> None:
     names = [f"{SNAPSHOTS}/{file.parent.name}/product.pt" for file in snapshots]
     stages = [on_device(store.load(key, name), run["device"]) for name in (*names, "product.pt")]
     device, skipped = torch.device(run["device"]), {}
-    (images,) = domains.target()
-    places = spread(len(images), limit)
-    cameras = cameras_of(domains, images, places) if {"depth", "normals"} <= set(stages[0].problem.tasks) else {}
-    if not cameras:
+    targets = images_of(domains, limit, cameras={"depth", "normals"} <= set(stages[0].problem.tasks))
+    found = on_target(stages, targets, device)
+    if "energy" not in found:
         skipped["energy"] = "it asks for depth, normals and the target's cameras"
-    found = on_target(stages, images, places, cameras, device)
     if part:
         pack = validation_pack(domains, part, limit)
         found["source_val"] = on_source(stages, pack, split.depth_range, device)
@@ -208,7 +234,9 @@ def compute(store: Store, key: str, limit: int, part: str) -> None:
     for file, stage in zip(snapshots, stages, strict=False):
         if not (file.parent / record.RECORD).exists():
             write_predictions(stage, file.parent / "predictions", domains, f"predict step {int(file.parent.name)}")
-    write_json(folder / FILE, {"images": len(places), "values": found, "skipped": skipped})
+    write_json(
+        folder / FILE, {"images": sum(len(images.places) for images in targets), "values": found, "skipped": skipped}
+    )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from bench.plain import canonical
 from bench.rng import fold
 from bench.split import Domain, Split
 
+Packs = dict[str, Pack]  # of a role, by the name of the domain
+
 
 class MissingData(FileNotFoundError):
     """A data set is not where it was looked for. One message for all that is missing; nothing has been trained."""
@@ -37,22 +39,27 @@ class Domains:
     show: bool = True
 
     def require(self) -> None:
-        """MissingData unless every data set of the split is there."""
-        split = self.split
+        """MissingData unless every data set of the split is there; ValueError if its protocol scores less than it."""
+        split, rules = self.split, plugins.protocol(self.split.protocol)
+        if stray := [name for name in split.scored if name not in rules.tasks]:
+            scores = f"protocol {split.protocol} scores {' '.join(rules.tasks)}"
+            raise ValueError(f"{scores}, not {' '.join(stray)}; say split.scored=[{','.join(rules.tasks)}]")
         problems = []
-        labelled = {id(d): split.tasks for d in split.source} | {id(split.target): (), id(split.test): split.scored}
-        for name, domains in _by_dataset([*split.source, split.target, split.test]).items():
+        wanted = (
+            [(d, split.tasks) for d in split.source] + [(d, ()) for d in split.target] + [(split.test, split.scored)]
+        )
+        for name in dict.fromkeys(domain.dataset for domain in split.domains):
             module = plugins.dataset(name)
             if module.NEEDS_ROOT and name not in self.roots:
                 problems.append(f"{name}: no folder given; say data.{name}=FOLDER; {module.HELP}")
                 continue
-            for domain in domains:
+            for domain, labels in (pair for pair in wanted if pair[0].dataset == name):
                 try:
                     first = module.index(self.roots.get(name), domain.part)[0]
                 except (OSError, ValueError) as error:
                     problems.append(str(error))
                     break
-                problems += _absent(name, first, ("image", *labelled[id(domain)]))
+                problems += _absent(name, first, ("image", *labels))
         if problems:
             without = f"\nwithout any data: {' or '.join(f'split={n}' for n in free_splits())}"
             raise MissingData(f"split {split.name} cannot run:\n  " + "\n  ".join(problems) + without)
@@ -62,40 +69,48 @@ class Domains:
         return space
 
     def target_tasks(self) -> tuple[str, ...]:
-        """The tasks that the target's own labels could serve: what an oracle learns."""
-        labelled = plugins.dataset(self.split.target.dataset).TASKS
-        return tuple(task for task in self.split.tasks if task in labelled)
+        """The tasks that every target's own labels could serve: what an oracle learns."""
+        labelled = [plugins.dataset(domain.dataset).TASKS for domain in self.split.target]
+        return tuple(task for task in self.split.tasks if all(task in tasks for tasks in labelled))
 
-    def source(self) -> list[Pack]:
-        return [self.pack(domain, ("image", *self.split.tasks)) for domain in self.split.source]
+    def source(self) -> Packs:
+        return self._packs(self.split.source, self.split.tasks)
 
-    def target(self) -> list[Pack]:
-        """Images alone: no label of the target is in this pack."""
-        return [self.pack(self.split.target, ("image",))]
+    def target(self) -> Packs:
+        """Images alone: no label of a target is in these packs."""
+        return self._packs(self.split.target, ())
 
-    def labelled_target(self) -> list[Pack]:
+    def labelled_target(self) -> Packs:
         """For oracles, and for nobody else."""
-        return [self.pack(self.split.target, ("image", *self.target_tasks()))]
+        return self._packs(self.split.target, self.target_tasks())
 
-    def lent(self, share: float) -> list[Pack]:
-        """The labelled target images that a semi-supervised stage is lent: always the same ones for a share."""
-        items = self.index(self.split.target)
+    def lent(self, share: float) -> Packs:
+        """The labelled images that a semi-supervised stage is lent of each target: always the same for a share."""
+        fields = ("image", *self.target_tasks())
+        return {domain.name: self.pack(domain, fields, self._few(domain, share)) for domain in self.split.target}
+
+    def _packs(self, domains: Sequence[Domain], labels: tuple[str, ...]) -> Packs:
+        return {domain.name: self.pack(domain, ("image", *labels)) for domain in domains}
+
+    def _few(self, domain: Domain, share: float) -> list[Item]:
+        items = self.index(domain)
         order = sorted(items, key=lambda item: fold("lent", item.stem))
         chosen = {item.stem for item in order[: round(share * len(items))]}
         if not chosen:
-            raise ValueError(f"target_labels {share:g} of {len(items)} images is no image at all")
-        few = [item for item in items if item.stem in chosen]
-        return [self.pack(self.split.target, ("image", *self.target_tasks()), few)]
+            raise ValueError(f"target_labels {share:g} of {len(items)} images of {domain.name} is no image at all")
+        return [item for item in items if item.stem in chosen]
 
     def test_images(self) -> Pack:
         return self.pack(self.split.test, ("image",))
 
     def test_sizes(self) -> list[tuple[int, int]]:
-        """The native size (width, height) of each test image, which is its label's; no label is opened."""
+        """The size (width, height) of each test image's truth: the protocol's, or the image's; no label is opened."""
         module, domain = plugins.dataset(self.split.test.dataset), self.split.test
-        return [_size(module, item, domain.size) for item in self.index(domain)]
+        size = plugins.protocol(self.split.protocol).size
+        return [size or _size(module, item, domain.size) for item in self.index(domain)]
 
-    def role(self, name: str, share: float = 0.0) -> list[Pack]:
+    def role(self, name: str, share: float = 0.0) -> Packs:
+        """In the split's order."""
         if name == "lent":
             return self.lent(share)
         return {"source": self.source, "target": self.target, "labelled target": self.labelled_target}[name]()
@@ -162,18 +177,13 @@ def _size(module: Any, item: Item, rendered: tuple[int, int]) -> tuple[int, int]
         return picture.size
 
 
-def _by_dataset(domains: list[Domain]) -> dict[str, list[Domain]]:
-    grouped: dict[str, list[Domain]] = {}
-    for domain in domains:
-        grouped.setdefault(domain.dataset, []).append(domain)
-    return grouped
-
-
 def free_splits() -> list[str]:
     """The names of the splits that need no data from outside."""
     return [name for name, split in plugins.splits().items() if not _needs_data(split)]
 
 
 def _needs_data(split: Split) -> bool:
-    names = _by_dataset([*split.source, split.target, split.test])
-    return any(plugins.dataset(name).NEEDS_ROOT for name in names)
+    try:
+        return any(plugins.dataset(domain.dataset).NEEDS_ROOT for domain in split.domains)
+    except plugins.Unknown:  # deleted, or broken: that stops nobody who did not choose it
+        return True

@@ -39,6 +39,8 @@ def from_plain(kind: Any, value: Any) -> Any:
         kinds = [inner[0]] * len(value) if len(inner) == 2 and inner[1] is Ellipsis else list(inner)
         return tuple(from_plain(k, v) for k, v in zip(kinds, value, strict=True))
     if origin is list:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"expected a list, got {value!r}")
         return [from_plain(get_args(kind)[0], v) for v in value]
     if kind is float and isinstance(value, int):
         return float(value)

@@ -33,10 +33,12 @@ class Node:
         return self.config.steps(self.problem)
 
 
-def plan(name: str, config: Stage.Config, problem: Problem, data: Mapping[str, str], precision: str) -> Node:
+def plan(
+    name: str, config: Stage.Config, problem: Problem, data: Mapping[str, Mapping[str, str]], precision: str
+) -> Node:
     """The tree of nodes whose root is the method's last stage; builds no network.
 
-    data: {role: hash of its images and labels}, for the roles that the stages read.
+    data: {role: {domain: hash of its images and labels}}, for the roles that the stages read.
     ValueError, in one line, from a stage that cannot run on this problem.
     """
     config.check(problem)
@@ -49,7 +51,7 @@ def plan(name: str, config: Stage.Config, problem: Problem, data: Mapping[str, s
         "config": own_fields(config),
         "problem": describe(problem),
         "needs": {n: node.key for n, node in needs.items()},
-        "data": {role: data[role] for role in roles(config)},
+        "data": {role: {d: data[role][d] for d in domains(config, problem, role)} for role in roles(config)},
         "precision": precision,
         "code": fingerprint(config.stage.__module__),
     }
@@ -62,6 +64,11 @@ def roles(config: Stage.Config) -> tuple[str, ...]:
     source = ("labelled target",) if config.oracle else ("source",)
     read = tuple(role for name in config.reads for role in (source if name == "source" else (name,)))
     return (*read, "lent") if config.target_labels else read
+
+
+def domains(config: Stage.Config, problem: Problem, role: str) -> tuple[str, ...]:
+    """The domains of a role that a stage reads, by name."""
+    return config.sources(problem) if role in ("source", "labelled target") else problem.targets
 
 
 def own_fields(config: Stage.Config) -> dict[str, Any]:

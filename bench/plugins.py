@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.split import Split
+    from bench.split import Protocol, Split
     from bench.stage import Stage
 
 
@@ -109,6 +109,19 @@ def split(name: str) -> Split:
     known = splits()
     if name not in known:
         raise unknown("split", name, known)
+    return known[name]
+
+
+def protocols() -> dict[str, Protocol]:
+    literals: dict[str, Protocol] = importlib.import_module("datasets.protocols").PROTOCOLS
+    return {point.name: point.load() for point in entry_points(group="mtda.protocols")} | literals
+
+
+def protocol(name: str) -> Protocol:
+    """The rules of scoring behind an id."""
+    known = protocols()
+    if name not in known:
+        raise unknown("protocol", name, known)
     return known[name]
 
 

@@ -30,6 +30,8 @@ class Problem:
     split: str
     tasks: tuple[str, ...]  # labelled on the source, in the split's order
     classes: tuple[str, ...]
+    sources: tuple[str, ...] = ("source",)  # where labelled images are from; an oracle's: the targets
+    targets: tuple[str, ...] = ("target",)
     height: int  # of a training image, pixels
     width: int
     depth_range: tuple[float, float]  # metres that a depth output spans
@@ -55,7 +57,8 @@ class Unlabelled:
 
     image: Tensor  # B 3 H W, RGB in [0, 1], augmented
     clean: Tensor  # B 3 H W, the same geometry before any photometric augmentation
-    ids: Tensor  # B, int64: the position of each image in its index
+    ids: Tensor  # B, int64: the position of each image in the joint index of the targets
+    domain: Tensor  # B, int64: the position of its target in Problem.targets
     attached: Mapping[str, Tensor]  # B .. H W: what in-order stages wrote for these images, augmented alike
 
 
@@ -66,5 +69,6 @@ class Labelled:
 
     image: Tensor  # B 3 H W, RGB in [0, 1], augmented
     clean: Tensor  # B 3 H W, the same geometry before any photometric augmentation
-    ids: Tensor  # B, int64
+    ids: Tensor  # B, int64: the position of each image in the joint index of the domains that the stage reads
+    domain: Tensor  # B, int64: the position of its domain in Problem.sources; of a lent image's, in Problem.targets
     labels: Mapping[str, Tensor]

@@ -43,6 +43,7 @@ def _metrics() -> dict[str, Metric]:
         _metric("semseg", "mean_accuracy", "%", "mean recall over the classes that the ground truth has"),
     )
     depth = (
+        _metric("depth", "abs_err", "m", "mean of |guess - truth|; without unit where the truth is inverse depth"),
         _metric("depth", "abs_rel", "", "mean of |guess - truth| / truth", headline=True),
         _metric("depth", "sq_rel", "m", "mean of (guess - truth)^2 / truth"),
         _metric("depth", "rmse", "m", "root of the mean squared error over all pixels of the set"),
@@ -132,7 +133,7 @@ class RunRecord(_Part):
     overrides: list[str] = []  # the words of the command line that changed it
     chain: list[Link] = []
     cost: Cost = Cost()
-    manifests: dict[str, str] = {}  # source, target, test ...: the hash of its images
+    manifests: dict[str, str] = {}  # "source NAME", "target NAME" ..., "test": the hash of the images
     batchnorm: str = ""
     network: Network = Network()
     precision: str = ""

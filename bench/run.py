@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
-from functools import cache
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -125,32 +125,36 @@ def prepare(run: Run, domains: Domains) -> Node:
         dist.barrier()  # rank 0 packs first
     tasks = domains.target_tasks() if run.config.oracle else run.split.tasks
     problem = pose(run.split, run.seed, run.network, tasks, domains)
-    draft = plan.plan(run.method, run.config, problem, _Nothing(), run.precision)
+    if run.config.oracle:
+        problem = dataclasses.replace(problem, sources=problem.targets)
+    no_hashes: Mapping[str, Mapping[str, str]] = defaultdict(partial(defaultdict, str))
+    draft = plan.plan(run.method, run.config, problem, no_hashes, run.precision)
     shares = {role: node.config.target_labels for node in plan.chain(draft) for role in plan.roles(node.config)}
-    hashes = {role: _joint(domains.role(role, share)) for role, share in shares.items()}
+    hashes = {
+        role: {name: pack.hash for name, pack in domains.role(role, share).items()} for role, share in shares.items()
+    }
     domains.test_images()
     if dist.rank() == 0:
         dist.barrier()
     if "source" in hashes or "labelled target" in hashes:
         packs = domains.labelled_target() if run.config.oracle else domains.source()
-        problem = dataclasses.replace(problem, class_frequencies=_frequencies(packs, len(problem.classes)))
+        frequencies = _frequencies(list(packs.values()), len(problem.classes))
+        problem = dataclasses.replace(problem, class_frequencies=frequencies)
     return plan.plan(run.method, run.config, problem, hashes, run.precision)
 
 
-class _Nothing(dict[str, str]):
-    """Stands for the data's hashes while it is only asked which are needed."""
-
-    def __missing__(self, role: str) -> str:
-        return ""
-
-
 def pose(split: Split, seed: int, network: Any, tasks: tuple[str, ...], domains: Domains) -> Problem:
-    """The split as a method sees it."""
+    """The split as a method sees it. ValueError if two of its sources, or targets, are the same."""
     width, height = split.crop
+    sources, targets = (tuple(domain.name for domain in listed) for listed in (split.source, split.target))
+    for name in (name for names in (sources, targets) for name in names if names.count(name) > 1):
+        raise ValueError(f"split {split.name} lists {name} twice; each domain has one place")
     return Problem(
         split=split.name,
         tasks=tasks,
         classes=domains.space().classes,
+        sources=sources,
+        targets=targets,
         height=height,
         width=width,
         depth_range=split.depth_output,
@@ -202,8 +206,10 @@ def open_feeds(node: Node, store: Store, domains: Domains, device: torch.device,
     streams: dict[str, Stream] = {}
     for role in plan.roles(config):
         tasks = {"target": (), "lent": domains.target_tasks()}.get(role, problem.tasks)
+        packs, names = domains.role(role, config.target_labels), plan.domains(config, problem, role)
         streams["source" if role == "labelled target" else role] = Stream(
-            domains.role(role, config.target_labels),
+            [packs[name] for name in names],
+            domains=[list(packs).index(name) for name in names],
             tasks=tasks,
             crop=split.crop,
             augment=split.augment,
@@ -235,7 +241,7 @@ def describe(
         {"name": n.name, "key": n.key, "cached": cached[n.key], **store.cost(n.key)} for n in chain
     ]
     literal = plugins.split(run.split.name)
-    limits = [d.limit for d in (*run.split.source, run.split.target, run.split.test) if d.limit is not None]
+    limits = [d.limit for d in run.split.domains if d.limit is not None]
     commit, dirty = _commit()
     about = {
         "method": run.method,
@@ -256,7 +262,12 @@ def describe(
             "seconds": sum(link["seconds"] for link in links),
             "device": str(device),
         },
-        "manifests": {role: digest for node in chain for role, digest in node.recipe["data"].items()}
+        "manifests": {
+            f"{role} {name}": digest
+            for node in chain
+            for role, digests in node.recipe["data"].items()
+            for name, digest in digests.items()
+        }
         | {"test": domains.test_images().hash},
         "batchnorm": run.config.batchnorm(),
         "network": {
@@ -286,10 +297,6 @@ def describe(
         "words": list(run.words),
         "record": about,
     }
-
-
-def _joint(packs: Sequence[Any]) -> str:
-    return hashlib.sha256(" ".join(pack.hash for pack in packs).encode()).hexdigest()
 
 
 def _frequencies(packs: Sequence[Any], num_classes: int) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -33,7 +34,7 @@ from bench.data.labels import LabelSpace, aggregated
 from bench.log import Meter
 from bench.plain import from_plain
 from bench.record import RunRecord
-from bench.split import Split
+from bench.split import Box, Protocol, Split
 from bench.tasks import task
 from bench.tasks.contract import Rules
 from bench.tasks.semseg import iou_over, mean_iou
@@ -68,11 +69,17 @@ class Court:
     tasks: tuple[str, ...]
     lut: NDArray[np.uint8]  # the data set's class ids -> the split's
     rules: Rules
+    protocol: Protocol
 
     def truth(self, item: Item, *more: str) -> dict[str, Any]:
+        """The truth of an image as the protocol wants it: at its size, nothing outside its box. `more` is as stored."""
         fields = importlib.import_module(self.module).read(item, (*self.tasks, *more), self.size)
         if "semseg" in self.tasks:
             fields["semseg"] = self.lut[fields["semseg"]]
+        size, box = self.protocol.size, self.protocol.box
+        for name in self.tasks:
+            whole = np.ascontiguousarray(resize_nearest(fields[name], size)) if size else fields[name]
+            fields[name] = within(whole, box) if box and name != "semseg" else whole
         return dict(fields)
 
     def statistics(self, item: Item, folder: Path) -> Statistics:
@@ -90,8 +97,17 @@ class Court:
 def court(dataset: ModuleType, split: Split, spaces: ModuleType) -> Court:
     tasks = tuple(name for name in split.scored if name in dataset.TASKS)
     space: LabelSpace = spaces.space(split.classes)
-    rules = Rules(classes=len(space), depth_range=split.depth_range)
-    return Court(dataset.__name__, split.test.size, tasks, spaces.mapping(dataset.CLASSES, space), rules)
+    protocol = plugins.protocol(split.protocol)
+    rules = Rules(classes=len(space), depth_range=split.depth_range if protocol.capped else (0.0, math.inf))
+    return Court(dataset.__name__, split.test.size, tasks, spaces.mapping(dataset.CLASSES, space), rules, protocol)
+
+
+def within(truth: NDArray[Any], box: Box) -> NDArray[Any]:
+    """Depth or normals with no truth outside the box: 0."""
+    inside = np.zeros_like(truth)
+    rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+    inside[rows, columns] = truth[rows, columns]
+    return inside
 
 
 def score(
@@ -123,6 +139,8 @@ def scores(stems: list[str], statistics: Statistics, split: Split, spaces: Modul
     metrics: dict[str, float] = {}
     for name in by_task:
         metrics |= task(name).metrics(by_task[name])
+    reported = plugins.protocol(split.protocol).metrics
+    metrics = {name: value for name, value in metrics.items() if not reported or name in reported}
     if "semseg" not in by_task:
         return Scores(stems, statistics, metrics, {}, {}, missing)
     matrix = by_task["semseg"]["confusion"].sum(0)

@@ -56,6 +56,10 @@ class Stage(nn.Module):
         def check(self, problem: Problem) -> None:
             """Raise ValueError, in one line, when this stage cannot run on the problem. Called before any training."""
 
+        def sources(self, problem: Problem) -> tuple[str, ...]:
+            """Which of the problem's sources it learns from. Default: all, in equal parts."""
+            return problem.sources
+
         def rare(self) -> Rare | None:
             """Draw labelled images by the rare classes they show; None: every image once an epoch."""
             return None

@@ -117,11 +117,15 @@ def problem_from(plain: Mapping[str, Any]) -> Problem:
     ((name, settings),) = plain["network"].items()
     kinds = {kind.__name__: kind for kind in NETWORKS.values()}
     values = {k: v for k, v in plain.items() if k != "network"}
-    hints = {"tasks": tuple[str, ...], "classes": tuple[str, ...], "depth_range": tuple[float, float]}
-    typed = {
-        k: from_plain(hints.get(k, tuple[float, ...] if k == "class_frequencies" else Any), v)
-        for k, v in values.items()
+    hints = {
+        "tasks": tuple[str, ...],
+        "classes": tuple[str, ...],
+        "sources": tuple[str, ...],
+        "targets": tuple[str, ...],
+        "depth_range": tuple[float, float],
+        "class_frequencies": tuple[float, ...],
     }
+    typed = {k: from_plain(hints.get(k, Any), v) for k, v in values.items()}
     return Problem(**typed, network=from_plain(kinds[name], settings))
 
 

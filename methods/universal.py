@@ -16,21 +16,20 @@ Differs: teachers on stored statistics (the authors' are never put in evaluation
 selection on test data. The two levels are the encoder's low and high part. Learning rates decay as source_only's
 (theirs: halved once), so that a row differs by the distillation alone. The adapters' rate is the authors' 1e-2.
 
-The multi-domain form (a network a source domain, CKA and KL) is not here: a batch does not say which source an image
-is from, and no split has two.
+The multi-domain form, a network a source domain, is universal_domains.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from methods.parts.distil import Distilled, passed
+from methods.parts.distil import FromTasks, passed
 from methods.parts.supervised import losses
 
 
-class Method(Distilled):
+class Method(FromTasks):
     @dataclass(kw_only=True)
-    class Config(Distilled.Config):
+    class Config(FromTasks.Config):
         reads = ("source",)
 
     def step(self, t, source, target):

@@ -17,16 +17,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from methods.parts.consistent import Consistent
-from methods.parts.distil import Distilled, passed
+from methods.parts.distil import FromTasks, passed
 from methods.parts.supervised import losses
 from methods.parts.weighting import per_task
 
 TEACHERS = ("adapted", "source")
 
 
-class Method(Distilled):
+class Method(FromTasks):
     @dataclass(kw_only=True)
-    class Config(Distilled.Config):
+    class Config(FromTasks.Config):
         adapted: Consistent.Config = field(default_factory=Consistent.Config)
         teachers: str = "adapted"
         target_weight: float = 1.0

@@ -22,6 +22,8 @@ CLASSES = ("ground", "box", "panel", "sky")
 COLOURS = np.float32([(0.35, 0.35, 0.35), (0.7, 0.3, 0.2), (0.25, 0.4, 0.65), (0.75, 0.8, 0.9)])
 WIDTH, HEIGHT, FOCAL, HORIZON, EYE = 64, 32, 32.0, 11.5, 1.5  # pixels, pixels, pixels, row, metres
 NEAR, FAR = 2.0, 40.0
+ROLES = ("source", "target", "lent", "labelled target")
+DATA = {role: {"source": f"{role} a", "target": f"{role} b"} for role in ROLES}  # stands for the hashes of the images
 
 
 def problem(**changes) -> Problem:
@@ -71,18 +73,18 @@ def render(count: int, seed: int, shifted: bool) -> Labelled:
     classes, depth, normals = (torch.from_numpy(np.stack(maps)) for maps in zip(*views, strict=True))
     labels = {"semseg": classes, "depth": depth.float().unsqueeze(1), "normals": normals.float().permute(0, 3, 1, 2)}
     clean = torch.from_numpy(image).float().permute(0, 3, 1, 2).contiguous()
-    return Labelled(clean, clean, torch.arange(count), labels)
+    return Labelled(clean, clean, torch.arange(count), torch.zeros(count, dtype=torch.int64), labels)
 
 
 def unlabelled(batch: Labelled) -> Unlabelled:
-    return Unlabelled(batch.image, batch.clean, batch.ids, {})
+    return Unlabelled(batch.image, batch.clean, batch.ids, batch.domain, {})
 
 
 def draw(pool: Labelled, count: int, *words: int) -> Labelled:
     """A batch from the pool, a function of the words (seed, step)."""
     chosen = torch.from_numpy(np.random.default_rng(words).choice(len(pool.ids), count, replace=False))
     labels = {name: maps[chosen] for name, maps in pool.labels.items()}
-    return Labelled(pool.image[chosen], pool.clean[chosen], pool.ids[chosen], labels)
+    return Labelled(pool.image[chosen], pool.clean[chosen], pool.ids[chosen], pool.domain[chosen], labels)
 
 
 SOURCE, TARGET = render(8, 5, shifted=False), render(8, 6, shifted=True)

@@ -13,7 +13,7 @@ from bench.nets.multitask import ResNet50, Small
 from bench.plan import chain as chain_of
 from bench.plan import plan
 from bench.predict import raw_outputs
-from bench.problem import VOID, Labelled, Unlabelled
+from bench.problem import VOID
 from bench.rng import reseed
 from methods import dakd, dakd_plain_student
 from methods.parts.compression import kl_divergence, student_network
@@ -139,13 +139,13 @@ def test_d05_each_level_has_its_own_losses(both):
 
 
 def test_d06_void_of_the_source_does_not_matter_to_the_teachers_labels(both):
-    void = Labelled(SOURCE.image, SOURCE.clean, SOURCE.ids, {**SOURCE.labels, "semseg": SOURCE.labels["semseg"] | VOID})
+    void = dataclasses.replace(SOURCE, labels={**SOURCE.labels, "semseg": SOURCE.labels["semseg"] | VOID})
     assert taught(seen(both, source=void)) == taught(seen(both))
 
 
 def test_d07_the_targets_truth_is_not_used(both):
     assert not hasattr(TARGET, "labels")
-    labelled = Unlabelled(TARGET.image, TARGET.clean, TARGET.ids, {"semseg": torch.randint(4, (2, 32, 64))})
+    labelled = dataclasses.replace(TARGET, attached={"semseg": torch.randint(4, (2, 32, 64))})
     assert seen(both, target=labelled) == seen(both)
 
 

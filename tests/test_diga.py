@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from bench.problem import VOID, Labelled
+from bench.problem import VOID
 from bench.rng import reseed
 from methods.parts.cross_view import WarmUp, class_loss, strengthened, symmetric, taught
 from methods.parts.teacher import momentum
@@ -76,7 +77,7 @@ def test_t03_nothing_flows_to_the_teacher_whose_entropy_bounds_the_loss():
 def with_void(batch):
     labels = batch.labels["semseg"].clone()
     labels[:, :4, :8] = VOID
-    return Labelled(batch.image, batch.clean, batch.ids, batch.labels | {"semseg": labels})
+    return dataclasses.replace(batch, labels=batch.labels | {"semseg": labels})
 
 
 def test_t04_crdomix_takes_half_of_the_classes_and_all_void_from_the_augmented_view():

@@ -18,7 +18,7 @@ PROBLEM = shapes.problem()
 def chain(*words):
     run = compose_run(["split=minicity", *words])
     problem = dataclasses.replace(PROBLEM, budget=400, tasks=run.split.tasks)
-    return run, plan.chain(plan.plan("m", run.config, problem, {"source": "s", "target": "t"}, "fp32"))
+    return run, plan.chain(plan.plan("m", run.config, problem, shapes.DATA, "fp32"))
 
 
 def names(nodes):
@@ -49,7 +49,7 @@ def test_the_first_round_is_the_same_stage_alone_and_in_the_chain():
 def test_domain_generalisation_has_one_stage_that_learns_and_reads_no_target(method):
     run, nodes = chain(f"method={method}", "method.target=none")
     assert names(nodes[:-1]) == ["WarmUp"] and nodes[-1].steps == 0
-    assert [node.recipe["data"] for node in nodes] == [{"source": "s"}, {}]
+    assert [node.recipe["data"] for node in nodes] == [{"source": {"source": "source a"}}, {}]
     warm = nodes[0].config
     assert warm.translator is None and warm.sharpness == 0 and warm.strength == 0.4 and warm.distil == 0.5
     stage = run.config.stage(run.config, PROBLEM, {"before": shapes.product(WarmUp(warm, PROBLEM, {}))})

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.problem import VOID, Unlabelled
+from bench.problem import VOID
 from bench.rng import reseed
 from bench.tasks import task
 from methods import diga
@@ -29,7 +29,7 @@ def train(stage, seed, world, offline=None):
         reseed(seed, t)
         batch = shapes.draw(world.target, BATCH, seed, t, 2)
         attached = {} if offline is None else {"labels.semseg": offline[batch.ids]}
-        target = Unlabelled(batch.image, batch.clean, batch.ids, attached)
+        target = dataclasses.replace(shapes.unlabelled(batch), attached=attached)
         stage.train().step(t, shapes.draw(world.source, BATCH, seed, t, 1), target)
     return stage.eval()
 

@@ -23,7 +23,7 @@ ROUGH = (TARGET.labels["semseg"] + (torch.rand(8, 32, 64) < 0.2)).clamp(max=3).t
 
 def target(t=0, offline=ROUGH):
     batch = shapes.draw(TARGET, 2, 2, t)
-    return Unlabelled(batch.image, batch.clean, batch.ids, {"labels.semseg": offline[batch.ids]})
+    return dataclasses.replace(shapes.unlabelled(batch), attached={"labels.semseg": offline[batch.ids]})
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_t09_a_round_has_no_way_to_target_labels(given):
             terms = stage.step(t, source(t), batch)
         outcomes.append((state(stage), terms))
     assert same(outcomes[0][0], outcomes[1][0]) and same(outcomes[0][1], outcomes[1][1])
-    assert {f.name for f in dataclasses.fields(Unlabelled)} == {"image", "clean", "ids", "attached"}
+    assert {f.name for f in dataclasses.fields(Unlabelled)} == {"image", "clean", "ids", "domain", "attached"}
 
 
 def test_t10_the_warm_up_reads_no_target_image_unless_told_to(given):

@@ -58,7 +58,7 @@ class Feed:
 
 def labelled(t: int) -> Labelled:
     image = torch.full((2, 3, 4, 8), t / 10)
-    return Labelled(image, image, torch.arange(2), {})
+    return Labelled(image, image, torch.arange(2), torch.zeros(2, dtype=torch.int64), {})
 
 
 def line(**events) -> Line:

@@ -20,11 +20,9 @@ from bench.store import Store, problem_from
 from methods import source_only
 from tests import shapes
 
-DATA = {"source": "s", "target": "t"}
-
 
 def node(network):
-    return plan("m", source_only.Method.Config(), shapes.problem(network=network), DATA, "fp32")
+    return plan("m", source_only.Method.Config(), shapes.problem(network=network), shapes.DATA, "fp32")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,8 @@ from methods.parts.transfer import Base
 from tests import shapes
 
 PROBLEM = shapes.problem()
-DATA = {"source": "s", "target": "t", "lent": "l", "labelled target": "o"}
+DATA = shapes.DATA
+OTHER = dict.fromkeys(("source", "target"), "other")
 
 
 class First(Stage):
@@ -68,12 +69,13 @@ def test_the_same_settings_have_the_same_key_whatever_the_methods_name():
         {"problem": shapes.problem(budget=101)},
         {"problem": shapes.problem(batch=4)},
         {"problem": shapes.problem(split="other")},
+        {"problem": shapes.problem(targets=("other",)), "data": DATA | {"target": OTHER | {"other": "target b"}}},
         {"problem": shapes.problem(depth_range=(2.0, 41.0))},
         {"problem": shapes.problem(class_frequencies=(0.5, 0.3, 0.1, 0.1))},
         {"problem": shapes.problem(network=Small(width=8))},
         {"problem": shapes.problem(network=ResNet50(auxiliary_width=4, weights="none"))},
-        {"data": DATA | {"source": "other"}},
-        {"data": DATA | {"target": "other"}},
+        {"data": DATA | {"source": OTHER}},
+        {"data": DATA | {"target": OTHER}},
         {"precision": "bf16"},
     ],
 )
@@ -92,7 +94,7 @@ def test_the_engines_number_and_the_stages_code_change_the_key(monkeypatch):
 
 @pytest.mark.parametrize("role", ["lent", "labelled target"])
 def test_data_that_no_stage_reads_changes_nothing(role):
-    assert key(data=DATA | {role: "other"}) == key()
+    assert key(data=DATA | {role: OTHER}) == key()
 
 
 def test_a_method_that_takes_no_lent_labels_cannot_be_lent_any():
@@ -112,9 +114,26 @@ def test_a_stage_reads_what_it_declares():
 
 @pytest.mark.parametrize(("role", "firsts"), [("source", 0), ("target", 1)])
 def test_data_changes_the_keys_of_the_stages_that_read_it_and_of_those_after(role, firsts):
-    roots = [plan("m", Last.Config(), PROBLEM, data, "fp32") for data in (DATA, DATA | {role: "other"})]
+    roots = [plan("m", Last.Config(), PROBLEM, data, "fp32") for data in (DATA, DATA | {role: OTHER})]
     assert (roots[0].needs["first"].key == roots[1].needs["first"].key) == bool(firsts)
     assert roots[0].key != roots[1].key
+
+
+def test_a_stage_that_learns_from_one_source_has_the_images_of_no_other_in_its_key():
+    problem = shapes.problem(sources=("a", "b"))
+    data = DATA | {"source": {"a": "1", "b": "2"}}
+
+    def root(domain, **sources):
+        return plan("m", Supervised.Config(domain=domain), problem, data | {"source": data["source"] | sources}, "fp32")
+
+    assert root("a").recipe["data"] == {"source": {"a": "1"}}
+    assert root("a").key == root("a", b="3").key != root("a", a="3").key
+    assert root(None).key not in (root(None, b="3").key, root("a").key, root("b").key)
+
+
+def test_a_source_that_the_split_does_not_have_is_one_clear_line():
+    with pytest.raises(ValueError, match='^no source "x" in this split; it has source$'):
+        key(Supervised.Config(domain="x"))
 
 
 def test_a_needs_setting_is_in_the_needs_key_and_a_stages_own_is_not():

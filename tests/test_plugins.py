@@ -185,4 +185,4 @@ def test_splits_are_splits():
     for name, split in plugins.splits().items():
         assert isinstance(split, Split)
         assert split.name == name
-        assert isinstance(split.target, Domain)
+        assert all(isinstance(domain, Domain) for domain in split.domains)

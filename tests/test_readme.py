@@ -72,12 +72,12 @@ def labelled() -> Labelled:
         "depth": 1 + 70 * torch.rand(2, 1, 32, 64),
         "normals": normals,
     }
-    return Labelled(image, image, torch.arange(2), labels)
+    return Labelled(image, image, torch.arange(2), torch.zeros(2, dtype=torch.int64), labels)
 
 
 def unlabelled() -> Unlabelled:
     image = torch.rand(2, 3, 32, 64)
-    return Unlabelled(image, image, torch.arange(2), {})
+    return Unlabelled(image, image, torch.arange(2), torch.zeros(2, dtype=torch.int64), {})
 
 
 def commands(program: str) -> list[str]:

@@ -38,7 +38,7 @@ SPLIT = Split(
     name="toy",
     about="",
     source=[],
-    target=Domain(dataset="court", part="train", size=SIZE),
+    target=[Domain(dataset="court", part="train", size=SIZE)],
     test=Domain(dataset="court", part="test", size=SIZE),
     tasks=("semseg", "depth", "normals"),
     scored=("semseg", "depth", "normals"),
@@ -47,7 +47,7 @@ SPLIT = Split(
     crop=(32, 32),
     budget=1,
     batch=1,
-    protocol="toy-v1",
+    protocol="city-v1",
 )
 COURT = """
 import numpy as np

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bench.data.pack import Item, Pack, build
+from bench.data.sampling import Rare
 from bench.data.stream import Attachment, Stream, attachments
 from bench.problem import Labelled, Unlabelled
 from bench.split import Augmentation
@@ -53,7 +54,7 @@ def stream(*packs, **more):
 
 
 def parts(batch):
-    maps = {"image": batch.image, "clean": batch.clean, "ids": batch.ids}
+    maps = {"image": batch.image, "clean": batch.clean, "ids": batch.ids, "domain": batch.domain}
     return maps | dict(batch.labels if isinstance(batch, Labelled) else batch.attached)
 
 
@@ -143,6 +144,27 @@ def test_sources_are_drawn_in_equal_shares_and_counted_on(pack, other):
     assert {counts[i] for i in range(9)} == {4} and {counts[i] for i in range(9, 13)} == {9}
 
 
+@pytest.mark.parametrize("tasks", [TASKS, ()])
+def test_a_batch_says_which_domain_each_image_is_from(pack, other, tasks):
+    batch = stream(pack, other, tasks=tasks)[1]
+    assert batch.domain.tolist() == [0, 1] * 4
+    assert torch.equal(batch.domain, (batch.ids >= 9).long())
+    assert not stream(pack, tasks=tasks)[1].domain.any()
+
+
+def test_in_order_and_by_rare_classes_too(pack, other):
+    whole = list(stream(pack, other, draw="in order", batch=5).iterate(0, 3))
+    assert torch.cat([batch.domain for batch in whole]).tolist() == [0] * 9 + [1] * 4
+    rare = stream(pack, other, rare=Rare())[0]
+    assert torch.equal(rare.domain, (rare.ids >= 9).long()) and rare.domain.sum() == 4
+
+
+def test_a_stream_of_some_domains_names_their_places_among_all(pack, other):
+    alone = stream(other, domains=[1])[0]
+    assert alone.domain.tolist() == [1] * 8
+    assert torch.equal(alone.image, stream(other)[0].image)
+
+
 def test_a_labelled_batch_is_what_the_suite_declares(pack):
     batch = stream(pack)[0]
     assert isinstance(batch, Labelled)
@@ -151,6 +173,7 @@ def test_a_labelled_batch_is_what_the_suite_declares(pack):
         "image": ((8, 3, 16, 32), torch.float32),
         "clean": ((8, 3, 16, 32), torch.float32),
         "ids": ((8,), torch.int64),
+        "domain": ((8,), torch.int64),
         "semseg": ((8, 16, 32), torch.int64),
         "depth": ((8, 1, 16, 32), torch.float32),
         "normals": ((8, 3, 16, 32), torch.float32),
@@ -162,7 +185,7 @@ def test_a_labelled_batch_is_what_the_suite_declares(pack):
 def test_an_unlabelled_batch_has_no_place_for_labels_and_needs_none(pack, tmp_path):
     images = packed(tmp_path / "p", [f"a{i}" for i in range(9)], fields=("image",))
     batch = stream(Pack(images.folder), tasks=())[0]
-    assert isinstance(batch, Unlabelled) and set(vars(batch)) == {"image", "clean", "ids", "attached"}
+    assert isinstance(batch, Unlabelled) and set(vars(batch)) == {"image", "clean", "ids", "domain", "attached"}
     assert batch.attached == {}
     assert torch.equal(batch.image, stream(pack)[0].image)
 

@@ -215,7 +215,7 @@ def test_u13_the_contour_of_the_mirrored_image_is_the_mirrored_contour(dtype, to
 )
 def test_u16_a_problem_that_does_not_fit_is_refused_in_one_line(method, changes, message):
     with pytest.raises(ValueError, match=message) as refusal:
-        plan("m", method.Config(), shapes.problem(**changes), dict.fromkeys(("source", "target", "lent"), ""), "fp32")
+        plan("m", method.Config(), shapes.problem(**changes), shapes.DATA, "fp32")
     assert "\n" not in str(refusal.value)
 
 
@@ -229,12 +229,12 @@ def test_u16_a_problem_that_does_not_fit_is_refused_in_one_line(method, changes,
 )
 def test_u16_a_setting_that_is_not_known_is_refused_in_one_line(config, message):
     with pytest.raises(ValueError, match=message) as refusal:
-        plan("m", config, PROBLEM, dict.fromkeys(("source", "target", "lent"), ""), "fp32")
+        plan("m", config, PROBLEM, shapes.DATA, "fp32")
     assert "\n" not in str(refusal.value)
 
 
 def test_u16_what_fits_is_not_refused():
-    root = plan("m", umadapt.Method.Config(), PROBLEM, {"source": "", "target": ""}, "fp32")
+    root = plan("m", umadapt.Method.Config(), PROBLEM, shapes.DATA, "fp32")
     assert set(root.needs) == {"base", "contour", "statistics"}
 
 
@@ -242,7 +242,7 @@ def test_u16_what_fits_is_not_refused():
 
 
 def test_an_unlabelled_batch_has_no_place_for_a_label():
-    assert {f.name for f in dataclasses.fields(Unlabelled)} == {"image", "clean", "ids", "attached"}
+    assert {f.name for f in dataclasses.fields(Unlabelled)} == {"image", "clean", "ids", "domain", "attached"}
 
 
 def test_learning_rates_follow_the_networks_when_none_is_given(given):

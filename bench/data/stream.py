@@ -53,15 +53,17 @@ def attachments(folders: Mapping[str, Path]) -> dict[str, Attachment]:
 class Stream:
     """Batches of one role by step: Labelled if it has tasks, Unlabelled otherwise.
 
-    Several packs are drawn from in turn. `batch` counts the images of all ranks. A rank gets its share of the same
-    global batch, to the bit, whatever the number of ranks and workers, and the step it starts from. "in order" is one
-    pass over whole images, nothing augmented, the last batch short. `rare` draws each pack's images by their classes.
+    Several packs are drawn from in turn; `domains` are their places among all that the role has (None: they are all).
+    `batch` counts the images of all ranks. A rank gets its share of the same global batch, to the bit, whatever the
+    number of ranks and workers, and the step it starts from. "in order" is one pass over whole images, nothing
+    augmented, the last batch short. `rare` draws each pack's images by their classes.
     """
 
     def __init__(
         self,
         packs: Sequence[Pack],
         *,
+        domains: Sequence[int] | None = None,
         tasks: tuple[str, ...],
         crop: tuple[int, int],
         augment: Augmentation,
@@ -77,6 +79,7 @@ class Stream:
         workers: int = 0,
     ) -> None:
         self.packs, self.tasks, self.crop, self.augment = tuple(packs), tasks, crop, augment
+        self.domains = tuple(range(len(self.packs)) if domains is None else domains)
         self.seed, self.tag, self.batch, self.device = seed, tag, batch, device
         self.rank, self.world, self.in_order, self.workers = rank, world, draw == "in order", workers
         self.attached = {} if tasks else dict(attached or {})  # they are of the target's images
@@ -183,7 +186,7 @@ class Stream:
             sample[f"attached {name}"] = view.gather(name.rpartition(".")[2], row, pack.size)
         if self._photometric:
             sample["photometry"] = augmentation.draw_photometry(random, self.augment)
-        return sample | {"id": np.array(first + i)}
+        return sample | {"id": np.array(first + i), "domain": np.array(self.domains[which])}
 
     def _rare_view(self, which: int, position: int, rare: Rare) -> tuple[int, NDArray[np.float64], augmentation.View]:
         """An image that shows a class asked for, and a view of it that does."""
@@ -204,11 +207,12 @@ class Stream:
         pixels = there["image"]
         clean = pixels.permute(0, 3, 1, 2).float().div_(255)  # channels last in memory, as networks like it
         image = augmentation.photometry(clean, pixels, there["photometry"]) if self._photometric else clean
+        whose = there["id"], there["domain"]
         if self.tasks:
-            return Labelled(image, clean, there["id"], {name: _label(name, there[name]) for name in self.tasks})
+            return Labelled(image, clean, *whose, {name: _label(name, there[name]) for name in self.tasks})
         attached = {name: there[f"attached {name}"] for name in self.attached}
         attached = {n: value.permute(0, 3, 1, 2) if value.ndim == 4 else value for n, value in attached.items()}
-        return Unlabelled(image, clean, there["id"], attached)
+        return Unlabelled(image, clean, *whose, attached)
 
 
 class _Steps(Dataset[dict[str, Tensor]]):

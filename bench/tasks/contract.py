@@ -23,7 +23,7 @@ class Rules:
     """What scoring needs to know of a split."""
 
     classes: int
-    depth_range: tuple[float, float]  # metres; truth outside is not scored, predictions are clamped
+    depth_range: tuple[float, float]  # metres; truth not strictly inside is not scored, predictions are clamped
 
 
 class Task(Protocol):

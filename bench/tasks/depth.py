@@ -1,4 +1,4 @@
-"""Depth in metres: |ln| loss; the eight usual errors, metric and, beside them, median-scaled."""
+"""Depth in metres: |ln| loss; the nine usual errors, metric and, beside them, median-scaled."""
 
 from __future__ import annotations
 
@@ -51,11 +51,14 @@ class Depth:
         return {"count": np.array(truth.size)} | sums
 
     def metrics(self, statistics: Statistics) -> dict[str, float]:
+        if missing := [name for name in SUMS if name not in statistics]:
+            raise ValueError(f"the depth statistics are of an older suite, without {missing[0]}: predict again")
         count = float(statistics["count"].sum())
         result: dict[str, float] = {}
         for form in ("", SCALED):
             mean = {name: ratio(float(statistics[name + form].sum()), count) for name in SUMS}
             result |= {
+                f"abs_err{form}": mean["absolute"],
                 f"abs_rel{form}": mean["relative"],
                 f"sq_rel{form}": mean["squared_relative"],
                 f"rmse{form}": math.sqrt(mean["squared"]),
@@ -69,7 +72,7 @@ class Depth:
 
 
 TASK = Depth()
-SUMS = ("relative", "squared_relative", "squared", "squared_log", "log", "within1", "within2", "within3")
+SUMS = ("absolute", "relative", "squared_relative", "squared", "squared_log", "log", "within1", "within2", "within3")
 
 
 def _log(z: Tensor, problem: Problem) -> Tensor:
@@ -83,6 +86,7 @@ def errors(guess: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, 
     log = np.abs(np.log(guess / truth))
     squared = gap * gap
     sums = (
+        np.abs(gap).sum(),
         (np.abs(gap) / truth).sum(),
         (squared / truth).sum(),
         squared.sum(),

@@ -33,8 +33,8 @@ def passed(net, image):
     return (low, high), net.decode(high)
 
 
-class Teachers(nn.ModuleDict):
-    """{task: its network}, frozen: no gradient, always on stored statistics."""
+class Frozen(nn.ModuleDict):
+    """Networks without gradient, always on stored statistics."""
 
     def __init__(self, nets):
         super().__init__(nets)
@@ -42,6 +42,10 @@ class Teachers(nn.ModuleDict):
 
     def train(self, mode=True):
         return super().train(False)
+
+
+class Teachers(Frozen):
+    """{task: its network}."""
 
     @torch.no_grad()
     def forward(self, image):
@@ -51,13 +55,13 @@ class Teachers(nn.ModuleDict):
 
 
 class Adapters(nn.ModuleDict):
-    """A_k: one 1x1 convolution without bias a task and level, from the network's channels to the teacher's."""
+    """A_k: one 1x1 convolution without bias a teacher and level, from the network's channels to the teacher's."""
 
-    def __init__(self, tasks, inputs, outputs):
+    def __init__(self, names, inputs, outputs):
         super().__init__(
             {
                 name: nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in zip(inputs, outputs, strict=True))
-                for name in tasks
+                for name in names
             }
         )
         for weight in self.parameters():
@@ -139,7 +143,7 @@ class Cosine:
 
 
 class Distilled(Stage):
-    """What the distilling stages have in common: one network, teachers, adapters, distances, the step's two updates."""
+    """What the distilling stages have in common: one network, frozen teachers, adapters, the step's two updates."""
 
     @dataclass(kw_only=True)
     class Config(Stage.Config):
@@ -148,20 +152,19 @@ class Distilled(Stage):
         power: float = 0.9  # of the polynomial decay of the learning rate
         adapter_lr: float = 1e-2  # not a multiple of the network's: an adapter is the same map beside any network
         adapter_decay: float = 5e-4
-        align: str = "final"  # or "level": each level with the teacher's own
         df: str = "l2"  # or "cka"
         dp: str = "none"  # or "kl": outputs are matched too
         temperature: float = 4.0  # of the KL
         distil: float = 1.0  # weight of all distances; 0: plain multi-task learning
-        normals: float = 2.0  # l_k of the normals; the other tasks' is 1
         anneal: float = 0.0  # share of the stage after which the distances have faded linearly; 0: they stay
         weighting: str = "equal"  # of the task losses (methods/parts/weighting.py); the authors' other: uncertainty
 
-        def needs(self, problem):
-            return {name: replace(self.single, tasks=(name,)) for name in problem.tasks}
+        def words(self):
+            """{setting: the words it may be}."""
+            return {"df": DF, "dp": DP}
 
         def check(self, problem):
-            for what, known in (("align", ALIGN), ("df", DF), ("dp", DP)):
+            for what, known in self.words().items():
                 if getattr(self, what) not in known:
                     raise ValueError(f'no {what} "{getattr(self, what)}"; known: {" ".join(known)}')
             weighting.check(self.weighting)
@@ -172,17 +175,62 @@ class Distilled(Stage):
         steps, lr = config.steps(problem), problem.rate(config.lr)
         self.optim = Optim(self.net.parameters(), steps, lr=lr, schedule=Schedule(power=config.power))
         self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
-        self.teachers = Teachers({name: given[name].build().net for name in problem.tasks})
-        channels = (self.net.encoder.low_channels, self.net.encoder.channels)
-        self.adapters = Adapters(problem.tasks, channels, channels if config.align == "level" else channels[-1:] * 2)
+        self.teachers, self.adapters = self.taught_by(given)
         self.adapter_optim = Optim(
             self.adapters.parameters(), steps, lr=config.adapter_lr, decay=config.adapter_decay, schedule=Cosine()
         )
+
+    def taught_by(self, given):
+        """The frozen teachers among the products, and the adapters to them."""
+        raise NotImplementedError
 
     def strength(self, t):
         """The weight of all distances at step t, fading if so declared."""
         end = self.config.anneal * self.config.steps(self.problem)
         return self.config.distil * (max(0.0, 1 - t / end) if end else 1.0)
+
+    def matched(self, raw, theirs):
+        """{task: D_p}, empty without; depth and normals not where the network itself sees the sky."""
+        if self.config.dp == "none":
+            return {}
+        seen = None
+        if self.problem.sky is not None and "semseg" in raw:
+            seen = (raw["semseg"].detach().argmax(1) != self.problem.sky).unsqueeze(1)
+        return {
+            name: output_distance(name, raw[name], taught, self.config.temperature, self.problem, seen)
+            for name, taught in theirs.items()
+        }
+
+    def learn(self, t, terms, distance, again):
+        """The network from the weighted task losses and the distances, the adapters from the distances; None: none."""
+        held = None if distance is None else self.adapter_optim.grads(distance, keep=True)
+        shared = self.net.encoder.parameters()
+        self.weighting.minimise(t, terms, shared, self.optim, again=again, extra=distance)
+        if held is not None:
+            self.adapter_optim.apply(held)
+
+    def predict(self, image):
+        return self.net(image)
+
+
+class FromTasks(Distilled):
+    """Distilled from a network a task."""
+
+    @dataclass(kw_only=True)
+    class Config(Distilled.Config):
+        align: str = "final"  # or "level": each level with the teacher's own
+        normals: float = 2.0  # l_k of the normals; the other tasks' is 1
+
+        def needs(self, problem):
+            return {name: replace(self.single, tasks=(name,)) for name in problem.tasks}
+
+        def words(self):
+            return {"align": ALIGN} | super().words()
+
+    def taught_by(self, given):
+        tasks, channels = self.problem.tasks, (self.net.encoder.low_channels, self.net.encoder.channels)
+        teachers = Teachers({name: given[name].build().net for name in tasks})
+        return teachers, Adapters(tasks, channels, channels if self.config.align == "level" else channels[-1:] * 2)
 
     def importance(self, name):
         """l_k."""
@@ -196,28 +244,9 @@ class Distilled(Stage):
         }
 
     def outputs(self, raw, taught):
-        """{task: D_p}, empty without; depth and normals not where the network itself sees the sky."""
-        if self.config.dp == "none":
-            return {}
-        seen = None
-        if self.problem.sky is not None and "semseg" in raw:
-            seen = (raw["semseg"].detach().argmax(1) != self.problem.sky).unsqueeze(1)
-        return {
-            name: output_distance(name, raw[name], theirs, self.config.temperature, self.problem, seen)
-            for name, (_, theirs) in taught.items()
-        }
+        """{task: D_p}."""
+        return self.matched(raw, {name: theirs for name, (_, theirs) in taught.items()})
 
     def weighed(self, distances):
         """sum_k l_k D_k."""
         return sum(self.importance(name) * distance for name, distance in distances.items())
-
-    def learn(self, t, terms, distance, again):
-        """The network from the weighted task losses and the distances, the adapters from the distances; None: none."""
-        held = None if distance is None else self.adapter_optim.grads(distance, keep=True)
-        shared = self.net.encoder.parameters()
-        self.weighting.minimise(t, terms, shared, self.optim, again=again, extra=distance)
-        if held is not None:
-            self.adapter_optim.apply(held)
-
-    def predict(self, image):
-        return self.net(image)

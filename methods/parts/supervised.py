@@ -28,12 +28,18 @@ class Supervised(Stage):
         reads = ("source",)
         role = "baseline"
         tasks: tuple[str, ...] | None = None  # None: all of the split's
+        domain: str | None = None  # the one of the split's sources that is learnt from; None: all
         lr: float | None = None  # None: the network's
         power: float = 0.9  # of the polynomial decay of the learning rate
         weighting: str = "equal"
 
         def check(self, problem):
             weighting.check(self.weighting)
+            if self.domain is not None and self.domain not in problem.sources:
+                raise ValueError(f'no source "{self.domain}" in this split; it has {" ".join(problem.sources)}')
+
+        def sources(self, problem):
+            return problem.sources if self.domain is None else (self.domain,)
 
     def __init__(self, config, problem, given):
         super().__init__(config, problem, given)

@@ -3,9 +3,9 @@
 import dataclasses
 import gc
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from bench import plugins
 from bench.data.pack import Pack
@@ -42,8 +42,9 @@ class Method(Supervised):
         return next((getattr(target, n) for n in names if n in ("labels", "semseg", "depth")), None)
 
     def through_problem(self, target):
-        words = [str(value) for value in vars(self.problem).values() if not isinstance(value, Tensor)]
-        return torch.ones(1) if any("/" in word for word in words) else None  # a path would be a way in
+        values = [value for value in vars(self.problem).values() if isinstance(value, str | tuple)]
+        words = [str(word) for value in values for word in ([value] if isinstance(value, str) else value)]
+        return torch.ones(1) if any(Path(word).exists() for word in words) else None  # a path would be a way in
 
     def through_products(self, target):
         base = self.products["base"].build()
@@ -69,7 +70,7 @@ class Method(Supervised):
 
     def through_split(self, target):
         """The file system: not closed yet, but what comes this way changes the weights, and is seen."""
-        domain = plugins.split(self.problem.split).target
+        domain = plugins.split(self.problem.split).target[0]
         module = plugins.dataset(domain.dataset)
         item = module.index(None, domain.part)[int(target.ids[0])]
         return torch.as_tensor(module.read(item, ("semseg",), (32, 32))["semseg"])

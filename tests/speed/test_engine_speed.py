@@ -40,7 +40,7 @@ def batch() -> Labelled:
         "depth": torch.rand(8, 1, 96, 96) * 50 + 2,
         "normals": torch.nn.functional.normalize(torch.randn(8, 3, 96, 96), dim=1),
     }
-    return Labelled(image, image, torch.arange(8), labels)
+    return Labelled(image, image, torch.arange(8), torch.zeros(8, dtype=torch.int64), labels)
 
 
 def stage() -> Supervised:
