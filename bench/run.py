@@ -27,6 +27,7 @@ from bench.log import console
 from bench.plain import to_plain
 from bench.plan import Node
 from bench.problem import Problem
+from bench.record import KNOWN
 from bench.rng import reseed
 from bench.split import Split
 from bench.store import Store, write_json
@@ -220,6 +221,7 @@ def describe(
     ]
     literal = plugins.split(run.split.name)
     limits = [d.limit for d in (*run.split.source, run.split.target, run.split.test) if d.limit is not None]
+    data = domains.data()
     commit, dirty = _commit()
     record = {
         "method": run.method,
@@ -230,7 +232,8 @@ def describe(
         "protocol": run.split.protocol,
         "selection": run.split.selection,
         "limit": min(limits) if limits else None,
-        "standard": run.split == literal,
+        "standard": run.split == literal and data in ("", KNOWN),
+        "data": data,
         "seed": run.seed,
         "config": to_plain(run.config),
         "overrides": [w for w in run.words if w.startswith(("method.", "split.", "network."))],

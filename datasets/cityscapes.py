@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bench.data.geometry import Camera
 from bench.data.pack import Item
+from datasets.facts import Facts
 from datasets.files import absent, known_part, listing, log, only, renamed, require, same_size, short
 from datasets.pictures import picture, samples
 from datasets.spaces import CS19
@@ -29,6 +30,13 @@ TASKS = ("semseg", "depth")
 CLASSES = CS19
 
 COUNTS = {"train": 2975, "val": 500}
+FACTS = Facts(
+    counts=COUNTS,
+    sizes=((2048, 1024),),
+    forms={"image": ("8-bit RGB",), "semseg": ("8-bit grey",), "depth": ("16-bit grey",), "camera": ("JSON",)},
+    median_depth=(1.0, 500.0),
+    groups={"val/frankfurt": 267, "val/lindau": 59, "val/munster": 174},
+)
 
 _IDS = {  # label id -> cs19
     7: 0,  # road
@@ -113,6 +121,17 @@ def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None)
         fields["depth"] = _metres(item.files["depth"], baseline * camera.fx)
     same_size(fields, item.files)
     return fields | {"camera": camera}
+
+
+def check(item: Item) -> Iterator[str]:
+    """What is unusual about a frame's disparity: of all others, such files are most often saved in another scale."""
+    path = item.files["depth"]
+    if path.exists():
+        p = samples(path, "16-bit grey")
+        if not 0.05 <= (unmatched := float(np.mean(p == 0))) <= 0.4:
+            yield f"{short(path)}: {unmatched:.0%} of its pixels are 0, expected 5-40 %"
+        if p.max() >= 40000:
+            yield f"{short(path)}: greatest value {p.max()}, expected below 40000"
 
 
 def _unpacked(folder: Path) -> None:
