@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench import plugins
+from bench import manifest, plugins
 from bench.data.labels import LabelSpace
-from bench.data.pack import LAYOUT, Item, Pack, build
+from bench.data.pack import LAYOUT, Item, Pack
+from bench.data.packing import build
 from bench.fingerprint import fingerprint
 from bench.log import Meter
 from bench.plain import canonical
+from bench.record import FIXTURE
 from bench.rng import fold
 from bench.split import Domain, Split
 
@@ -109,6 +111,29 @@ class Domains:
         size = plugins.protocol(self.split.protocol).size
         return [size or _size(module, item, domain.size) for item in self.index(domain)]
 
+    def packed(self) -> list[tuple[Domain, tuple[str, ...]]]:
+        """What a run packs of its split, oracles apart: domains and their fields."""
+        split = self.split
+        sources = [(domain, ("image", *split.tasks)) for domain in split.source]
+        targets = [(domain, ("image",)) for domain in split.target]
+        return [*sources, *targets, (split.test, ("image",))]
+
+    def data(self) -> str:
+        """What is known of the files that a run and its scorer open: see bench/manifest.py; "" if there are none."""
+        scored = (self.split.test, ("image", *self.split.scored))
+        return manifest.joined(self._data(domain, fields) for domain, fields in [*self.packed(), scored])
+
+    def _data(self, domain: Domain, fields: tuple[str, ...]) -> str:
+        module, root = plugins.dataset(domain.dataset), self.roots.get(domain.dataset)
+        if not module.NEEDS_ROOT or root is None:
+            return ""
+        items = self.index(domain)
+        if manifest.is_fixture(root, items):
+            return FIXTURE
+        files = {item.stem: _read_for(item, fields) for item in items}
+        kept = manifest.read(self.store, domain.dataset)
+        return manifest.state(kept, getattr(module, "FACTS", None), domain.part, files)
+
     def role(self, name: str, share: float = 0.0) -> Packs:
         """In the split's order."""
         if name == "lent":
@@ -120,32 +145,36 @@ class Domains:
         return items[: domain.limit]
 
     def pack(self, domain: Domain, fields: tuple[str, ...], items: list[Item] | None = None) -> Pack:
-        """The pack of these images and fields: opened, or built first. Same files, same code: same folder."""
-        module = plugins.dataset(domain.dataset)
+        """The pack of these images and fields: opened, or built first."""
         items = self.index(domain) if items is None else items
-        label_map = self._label_map(module) if "semseg" in fields else None
+        folder = self.place(domain, fields, items)
+        if not (folder / "index.json").exists():
+            module = plugins.dataset(domain.dataset)
+            with Meter(f"pack {domain.dataset} {domain.part}", len(items), show=self.show) as meter:
+                build(folder, module, items, fields, domain.size, self.label_map(domain, fields), self.workers,
+                      lambda done, _: meter.at(done))  # fmt: skip
+        return Pack(folder, fields)
+
+    def place(self, domain: Domain, fields: tuple[str, ...], items: list[Item]) -> Path:
+        """The folder of a pack. Same files, same code: same folder."""
+        module = plugins.dataset(domain.dataset)
         made_of = {
             "layout": LAYOUT,
             "dataset": domain.dataset,
             "code": fingerprint(module.__name__),
             "size": list(domain.size),
             "fields": list(fields),
-            "classes": self.split.classes if label_map is not None else "",
+            "classes": self.split.classes if self.label_map(domain, fields) is not None else "",
             "items": [[item.stem, *_stamps(item, fields)] for item in items],
         }
         key = hashlib.sha256(canonical(made_of).encode()).hexdigest()[:16]
         what = "-".join(fields)
-        folder = self.store / "packs" / f"{domain.dataset}-{domain.part}-{what}-{key}"
-        if not (folder / "index.json").exists():
-            with Meter(f"pack {domain.dataset} {domain.part}", len(items), show=self.show) as meter:
-                build(
-                    folder, module, items, fields, domain.size, label_map, self.workers, lambda done, _: meter.at(done)
-                )
-        return Pack(folder, fields)
+        return self.store / "packs" / f"{domain.dataset}-{domain.part}-{what}-{key}"
 
-    def _label_map(self, module: Any) -> NDArray[np.uint8] | None:
-        space = self.space()
-        if module.CLASSES.name == space.name:
+    def label_map(self, domain: Domain, fields: tuple[str, ...]) -> NDArray[np.uint8] | None:
+        """From the data set's classes to the split's; None where there is nothing to map."""
+        module, space = plugins.dataset(domain.dataset), self.space()
+        if "semseg" not in fields or module.CLASSES.name == space.name:
             return None
         table: NDArray[np.uint8] = plugins.spaces().mapping(module.CLASSES, space)
         return table

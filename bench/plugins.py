@@ -99,6 +99,15 @@ def dataset(name: str) -> Any:
     return _load("data set", name, datasets())
 
 
+def trees() -> dict[str, str]:
+    return _modules("datasets.trees", "write")
+
+
+def tree(name: str) -> Any:
+    """The writer of a data set's fixture: `frames(count)`, `write(root, frame)` and, where there are lists, `lists`."""
+    return _load("fixture", name, trees())
+
+
 def splits() -> dict[str, Split]:
     literals: dict[str, Split] = importlib.import_module("datasets.splits").SPLITS
     extra = {point.name: point.load() for point in entry_points(group="mtda.splits")}

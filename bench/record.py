@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 SCHEMA = 1  # raised when a field changes its meaning or goes; a new field with a default does not raise it
+KNOWN, UNKNOWN, FIXTURE = "known", "unknown", "fixture"  # what `data` says; made on a fixture, a record never ranks
 RUN, RECORD = "run.json", "record.json"  # in a run's folder: what was asked for, and what came of it
 
 
@@ -127,7 +128,8 @@ class RunRecord(_Part):
     selection: str  # which checkpoint was scored: "last", or the criterion of bench.select that picked it
     checkpoint: int | None = None  # the step of the last stage that a criterion picked; None: the last
     limit: int | None = None  # a quick look at so many images
-    standard: bool = True  # the split as declared: no limit, the split's own budget, batch, sizes
+    standard: bool = True  # the split as declared (no limit, its own budget, batch, sizes) on data that are known
+    data: str = ""  # of its files: "known" to be good, "unknown", a rendered "fixture"; "": none were read
     seed: int
     config: dict[str, Any] = {}  # as resolved: the recipe
     overrides: list[str] = []  # the words of the command line that changed it

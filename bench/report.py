@@ -18,7 +18,7 @@ from rich.text import Text
 
 from bench import panel, record, tables, words
 from bench.log import console
-from bench.record import METRICS, RunRecord
+from bench.record import FIXTURE, METRICS, UNKNOWN, RunRecord
 from bench.tables import digits, duration, number
 
 PANEL = "panel.png"
@@ -45,7 +45,11 @@ def head(run: RunRecord) -> Iterator[Text]:
         "learnt from target labels: an oracle, not to be ranked" if run.oracle else "",
         f"lent {run.target_labels:.0%} of the target's labels" if run.target_labels else "",
         f"a quick look: {run.limit} images at most" if run.limit is not None else "",
-        "" if run.standard else "not the split as declared",
+        {
+            FIXTURE: "made on a fixture, rendered scenes in the place of a data set: not to be ranked",
+            UNKNOWN: "its data are not a copy that is known to be good; see datasets.prepare",
+        }.get(run.data, ""),
+        "" if run.standard or run.data in (FIXTURE, UNKNOWN) else "not the split as declared",
         *(f"{task} is not scored: {why}" for task, why in run.not_scored.items()),
     ]
     for remark in filter(None, remarks):

@@ -28,6 +28,7 @@ from bench.log import console
 from bench.plain import to_plain
 from bench.plan import Node
 from bench.problem import Problem
+from bench.record import KNOWN
 from bench.rng import reseed
 from bench.split import Split
 from bench.store import Store, write_json
@@ -242,6 +243,7 @@ def describe(
     ]
     literal = plugins.split(run.split.name)
     limits = [d.limit for d in run.split.domains if d.limit is not None]
+    data = domains.data()
     commit, dirty = _commit()
     about = {
         "method": run.method,
@@ -252,7 +254,8 @@ def describe(
         "protocol": run.split.protocol,
         "selection": run.split.selection,
         "limit": min(limits) if limits else None,
-        "standard": run.split == literal,
+        "standard": run.split == literal and data in ("", KNOWN),
+        "data": data,
         "seed": run.seed,
         "config": to_plain(run.config),
         "overrides": [w for w in run.words if w.startswith(("method.", "split.", "network."))],

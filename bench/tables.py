@@ -14,13 +14,14 @@ import pandas as pd
 
 from bench import record
 from bench.plain import canonical
-from bench.record import METRICS, RunRecord
+from bench.record import FIXTURE, METRICS, UNKNOWN, RunRecord
 from bench.tasks import delta
 
 DIGITS = {"%": 1, "deg": 1, "m": 2, "": 3}
 FORMATS = ("text", "csv", "markdown", "latex")
 NOTHING = "-"
 APART = "learnt from target labels, not to be ranked:\n\n"
+RENDERED = "made on a fixture (rendered scenes in the place of a data set), not to be ranked:\n\n"
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Entry:
     def recipe(self) -> str:
         """Equal for runs that differ in nothing but their seed: only these are averaged."""
         r = self.record
-        what = (r.split, r.protocol, r.selection, r.limit, r.method, r.config, r.target_labels)
+        what = (r.split, r.protocol, r.selection, r.limit, r.method, r.config, r.target_labels, r.data)
         return canonical([*what, *_network(r), r.precision, r.world])
 
     @property
     def bench(self) -> str:
         """Equal for runs that may stand beside each other: images, rules, network and precision."""
         r = self.record
-        return canonical([r.split, r.protocol, r.selection, r.limit, *_network(r), r.precision])
+        return canonical([r.split, r.protocol, r.selection, r.limit, *_network(r), r.precision, r.data])
 
 
 def _network(run: RunRecord) -> tuple[Any, ...]:
@@ -106,7 +107,7 @@ def frame(found: Sequence[Entry], whole: bool = False) -> pd.DataFrame:
             "protocol": some.protocol,
             "method": some.method,
             "variant": " ".join(some.overrides),
-            "apart": "oracle" if some.oracle else f"lent {some.target_labels:.0%}" if some.target_labels else "",
+            "apart": _apart(some),
             "seeds": len(several),
             "incomplete": len(missing),
             "selection": some.selection,
@@ -115,6 +116,7 @@ def frame(found: Sequence[Entry], whole: bool = False) -> pd.DataFrame:
             "world": some.world,
             "limit": some.limit,
             "standard": some.standard,
+            "data": some.data,
             "recipe": recipe,
         }
         rows.append(row | values.mean().to_dict() | spread.to_dict())
@@ -142,7 +144,7 @@ def _cost(run: RunRecord) -> dict[str, float]:
 
 def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
     """Say in `variant` what else differs, so that no two rows of a method look the same."""
-    for name in ("selection", "network", "precision", "world", "limit"):
+    for name in ("selection", "network", "precision", "world", "limit", "data"):
         if table[name].nunique(dropna=False) > 1:
             words = [f"{name}={value}" if pd.notna(value) else "" for value in table[name]]
             table["variant"] = [f"{a} {b}".strip() for a, b in zip(table["variant"], words, strict=True)]
@@ -152,8 +154,14 @@ def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _apart(run: RunRecord) -> str:
+    """Why a run is not to be ranked; "" if it is."""
+    labels = "oracle" if run.oracle else f"lent {run.target_labels:.0%}" if run.target_labels else ""
+    return f"{FIXTURE} {labels}".strip() if run.data == FIXTURE else labels
+
+
 def _sorted(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """By split; what used target labels comes last; then by the first headline."""
+    """By split; what is not to be ranked comes last; then by the first headline."""
     table["last"] = table["apart"] != ""
     by = next((name for name in columns if name in METRICS), "seeds")
     up = by in METRICS and not METRICS[by].higher_is_better
@@ -166,8 +174,9 @@ def render(table: pd.DataFrame, form: str) -> str:
     """The frame in one of FORMATS; numbers in full in CSV, `mean ± deviation` elsewhere."""
     if form == "csv":
         return table.drop(columns="recipe").to_csv(index=False)
-    free, apart = table[table["apart"] == ""], table[table["apart"] != ""]
-    parts = [(title, shown(part)) for title, part in (("", free), (APART, apart)) if len(part)]
+    free, rendered = table["apart"] == "", table["data"] == FIXTURE
+    blocks = (("", table[free]), (APART, table[~free & ~rendered]), (RENDERED, table[rendered]))
+    parts = [(title, shown(part)) for title, part in blocks if len(part)]
     if form == "latex":
         return _latex([block for _, block in parts])
     draw = _markdown if form == "markdown" else _text
@@ -196,6 +205,7 @@ def marks(row: pd.Series) -> list[str]:
     found += [f"{row['incomplete']} incomplete"] if row["incomplete"] else []
     found += ["one seed"] if row["seeds"] == 1 else []
     found += ["quick look"] if pd.notna(row["limit"]) else []
+    found += ["data unknown"] if row["data"] == UNKNOWN else []
     found += ["not standard"] if not row["standard"] else []
     return found
 
@@ -240,7 +250,7 @@ def _markdown(block: pd.DataFrame) -> str:
 
 
 def _latex(blocks: Sequence[pd.DataFrame]) -> str:
-    """A booktabs table; what used target labels stands below a rule of its own."""
+    """A booktabs table; what is not to be ranked stands below a rule of its own."""
     rows = ["\n".join(_row(list(values)) for values in block.to_numpy()) for block in blocks]
     columns = list(blocks[0].columns)
     kinds = "lll" + "r" * (len(columns) - 4) + "l"

@@ -6,13 +6,17 @@ ROOT/{leftImg8bit,gtFine,disparity,camera}/{train,val}/CITY/CITY_SEQ_FRAME_..., 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.data.pack import Item
 from datasets.cityframes import Frames
-from datasets.files import counted, known_part
+from datasets.facts import Facts
+from datasets.files import counted, known_part, short
+from datasets.pictures import samples
 from datasets.spaces import CS19
 
 NEEDS_ROOT = True
@@ -24,6 +28,13 @@ TASKS = ("semseg", "depth")
 CLASSES = CS19
 
 COUNTS = {"train": 2975, "val": 500}
+FACTS = Facts(
+    counts=COUNTS,
+    sizes=((2048, 1024),),
+    forms={"image": ("8-bit RGB",), "semseg": ("8-bit grey",), "depth": ("16-bit grey",), "camera": ("JSON",)},
+    median_depth=(1.0, 500.0),
+    groups={"val/frankfurt": 267, "val/lindau": 59, "val/munster": 174},
+)
 
 _FRAMES = Frames(
     dataset="cityscapes",
@@ -45,3 +56,14 @@ def index(root: Path | None, part: str) -> list[Item]:
 def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None) -> dict[str, Any]:
     """What is asked for of a frame, as stored: cs19 ids, planar depth in metres (0 where the stereo found none)."""
     return _FRAMES.read(item, what)
+
+
+def check(item: Item) -> Iterator[str]:
+    """What is unusual about a frame's disparity: of all others, such files are most often saved in another scale."""
+    path = item.files["depth"]
+    if path.exists():
+        p = samples(path, "16-bit grey")
+        if not 0.05 <= (unmatched := float(np.mean(p == 0))) <= 0.4:
+            yield f"{short(path)}: {unmatched:.0%} of its pixels are 0, expected 5-40 %"
+        if p.max() >= 40000:
+            yield f"{short(path)}: greatest value {p.max()}, expected below 40000"

@@ -17,6 +17,11 @@ class Facts:
         "JPEG", "JSON", or type and key of an array ("float16 dataset").
     median_depth: metres between which an image's median valid depth lies; another shows a wrong unit.
     never: classes of the data set's label space that do not occur in it.
+    groups: images whose path holds these words ("val/lindau"), in a part that is whole.
+    depth_unit: metres that a stored 1 stands for, to name another unit; 0 where it is no length (disparity).
+    shares: of each class among the labelled pixels, as somebody measured them.
+    samples: sha256 of a few files, by the end of their paths.
+    manifests: hash (bench/manifest.py) of each part of a copy that is known to be good.
     """
 
     counts: Mapping[str, int | None]
@@ -25,3 +30,8 @@ class Facts:
     forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     median_depth: tuple[float, float] | None = None
     never: tuple[str, ...] = ()
+    groups: Mapping[str, int] = field(default_factory=dict)
+    depth_unit: float = 0.0
+    shares: Mapping[str, float] = field(default_factory=dict)
+    samples: Mapping[str, str] = field(default_factory=dict)
+    manifests: Mapping[str, str] = field(default_factory=dict)

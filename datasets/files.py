@@ -20,6 +20,10 @@ from bench.problem import VOID
 log = logging.getLogger(__name__)
 
 
+class NotThere(FileNotFoundError):
+    """Nothing of the data set is at the root."""
+
+
 def short(path: Path) -> str:
     """The end of a path, enough to find the file in its data set."""
     return "/".join(path.parts[-3:])
@@ -41,10 +45,10 @@ def home(dataset: str, root: Path | None, variants: Sequence[str], marker: str, 
     raise absent(dataset, root, variants[-1], hint)
 
 
-def absent(dataset: str, root: Path | None, folder: str, hint: str) -> FileNotFoundError:
+def absent(dataset: str, root: Path | None, folder: str, hint: str) -> NotThere:
     """A data set that is not there: where it was looked for, what it would hold, where it is had, what needs none."""
     place = f"no folder {folder} at {root}" if root is not None else "no folder was given"
-    return FileNotFoundError(f"{dataset}: {place}; {hint}. split=minicity needs no data")
+    return NotThere(f"{dataset}: {place}; {hint}. split=minicity needs no data")
 
 
 def listing(folder: Path, pattern: Pattern[str]) -> list[str]:

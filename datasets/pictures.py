@@ -7,6 +7,7 @@ Pillow, in C, for all: it gives 8-bit, palette and 16-bit grey files as they are
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -52,9 +53,27 @@ def picture_size(path: Path) -> tuple[int, int]:  # width, height
     return _header(_bytes(path, 26), path)[:2]
 
 
-def _bytes(path: Path, count: int = -1) -> bytes:
+def header(path: Path) -> tuple[str, tuple[int, int]]:
+    """Form ("16-bit RGB", "JPEG") and width, height, from the first bytes of a picture; a PNG has to be there whole."""
+    first = _bytes(path, 26)
+    if first.startswith(b"\xff\xd8"):
+        try:
+            with Image.open(path) as image:
+                return "JPEG", image.size
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{short(path)}: damaged: {error}; copy it again") from None
+    form, size = _form(first, path), _header(first, path)[:2]
+    if _bytes(path, start=-8)[:4] != b"IEND":  # perhaps only something behind it
+        _check(_bytes(path), path)
+    return form, size
+
+
+def _bytes(path: Path, count: int = -1, start: int = 0) -> bytes:
+    """From `start`, or from so many bytes before the end."""
     try:
         with path.open("rb") as file:
+            if start:
+                file.seek(max(start, -os.fstat(file.fileno()).st_size), os.SEEK_END)
             return file.read(count)
     except OSError as error:
         raise type(error)(f"{short(path)}: {str(error.strerror).lower()}") from None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bench.data.geometry import Camera
 from bench.data.pack import Item
+from datasets.facts import Facts
 from datasets.files import home, known_part, listing, log, only, renamed, require, same_size, short
 from datasets.pictures import picture, picture_size, samples
 from datasets.spaces import CS19
@@ -27,6 +28,18 @@ CLASSES = CS19
 
 COUNT = 9400
 SIZE = (1280, 760)
+FACTS = Facts(
+    counts={"all": COUNT},
+    sizes=(SIZE,),
+    forms={
+        "image": ("8-bit RGB",),
+        "semseg": ("16-bit RGB", "8-bit grey", "16-bit grey"),  # the last two: repacks with the same ids
+        "depth": ("16-bit RGB",),
+    },
+    median_depth=(3.0, 60.0),
+    depth_unit=0.01,
+    never=("terrain", "truck", "train"),
+)
 CAMERA = Camera(fx=532.740352, fy=532.740352, cx=640.0, cy=380.0)  # of SYNTHIA-SEQS: this set comes without
 
 _IDS = {  # id in the R channel -> cs19

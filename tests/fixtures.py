@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from datasets.trees.png import png
 
 Pinhole = tuple[float, float, float, float]  # fx fy cx cy
 
@@ -49,23 +49,6 @@ def street(size: tuple[int, int], camera: Pinhole, seed: int) -> Truth:
     colours = np.random.default_rng(seed).integers(0, 256, (height // 4 + 1, width // 4 + 1, 3), np.uint8)
     image = colours.repeat(4, 0).repeat(4, 1)[:height, :width]
     return Truth(image, semseg, depth, normals, camera)
-
-
-def png(path: Path, array: NDArray[Any], palette: NDArray[np.uint8] | None = None) -> None:
-    """Write a PNG of the array's shape and depth: grey (H W), RGB (H W 3) or, with colours (N 3), palette indices."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    height, width = array.shape[:2]
-    colour = 3 if palette is not None else 2 if array.ndim == 3 else 0
-    chunks = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * array.itemsize, colour, 0, 0, 0))]
-    if palette is not None:
-        chunks.append(chunk(b"PLTE", palette.tobytes()))
-    rows = b"".join(b"\0" + row.tobytes() for row in array.astype(array.dtype.newbyteorder(">")))
-    chunks += [chunk(b"IDAT", zlib.compress(rows, 1)), chunk(b"IEND", b"")]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
 
 def strange(*paths: Path) -> None:

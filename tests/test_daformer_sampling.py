@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.data.pack import Item, build
+from bench.data.pack import Item
+from bench.data.packing import build
 from bench.data.sampling import Rare, shown
 from bench.data.stream import Stream
 from bench.problem import VOID

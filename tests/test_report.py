@@ -269,3 +269,23 @@ def test_a_wrong_command_line_is_answered_in_words(tmp_path, words, code, messag
 def test_reports_are_made_without_torch():
     code = "import sys, bench.report; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_what_was_made_on_a_fixture_stands_apart_and_beside_nothing_real(tmp_path):
+    keep(tmp_path, "baseline", role="baseline", data="known")
+    keep(tmp_path, "ours", 0, {"miou": 40.0}, data="known")
+    keep(tmp_path, "ours", 1, {"miou": 90.0}, data="fixture", standard=False)
+    found = tables.entries(tmp_path)[0]
+    table = tables.frame(found)
+    assert table[["miou", "apart"]].values.tolist() == [[40, ""], [40, ""], [90, "fixture"]]
+    text = tables.render(table, "text")
+    assert text.index("90.0") > text.index(tables.RENDERED) > text.index("40.0")
+    fixture = next(one.record for one in found if one.record.data == "fixture")
+    assert tables.partner(fixture, "baseline", found) is None
+
+
+def test_a_summary_says_what_data_a_run_was_made_on(tmp_path):
+    for data, words in {"fixture": "made on a fixture", "unknown": "not a copy that is known to be good"}.items():
+        run = record.read(keep(tmp_path, f"on {data}", data=data, standard=False) / "record.json")
+        notes = [str(line) for line in report.head(run)]
+        assert any(words in note for note in notes) and not any("not the split" in note for note in notes)

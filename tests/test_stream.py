@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.data.pack import Item, Pack, build
+from bench.data.pack import Item, Pack
+from bench.data.packing import build
 from bench.data.sampling import Rare
 from bench.data.stream import Attachment, Stream, attachments
 from bench.problem import Labelled, Unlabelled

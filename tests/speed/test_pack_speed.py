@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.pack import Item, Pack, build
+from bench.data.pack import Item, Pack
+from bench.data.packing import build
 
 pytestmark = pytest.mark.speed
 NATIVE, SIZE, CROP, IMAGES, TIMES = (2048, 1024), (1024, 512), 512, 3, 25
