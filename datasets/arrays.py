@@ -1,8 +1,11 @@
-"""Array files to exact arrays: .npy. A file is opened for one reading and closed again."""
+"""Array files to exact arrays: .npy, HDF5 and MATLAB. A file is opened for one reading and closed again."""
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.files import short
+
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, EOFError, struct.error, zlib.error)  # what scipy raises on it
+
+
+def needs(dataset: str, *libraries: str) -> None:
+    """Refuse to begin without the libraries that read a data set's files. They are no part of a plain installation."""
+    for library in libraries:
+        if importlib.util.find_spec(library) is None:
+            raise RuntimeError(f"{dataset}: needs {library}; pip install 'mtda-bench[indoor]'")
 
 
 def npy(path: Path) -> NDArray[Any]:
@@ -22,6 +34,46 @@ def npy(path: Path) -> NDArray[Any]:
     except (ValueError, EOFError):
         raise ValueError(f"{short(path)}: truncated or damaged at byte {len(data)}; copy it again") from None
     return array
+
+
+def hdf5(path: Path, key: str, where: Any = ()) -> NDArray[Any]:
+    """A data set of an HDF5 file (MATLAB's since version 7.3), or the part of it that `where` says.
+
+    Nothing stays open, so a process may fork at any time. Unlocked: archives lie on file systems that cannot lock.
+    """
+    import h5py  # of the extra `indoor`
+
+    _bytes(path, 0)  # that it can be read: h5py says so in two lines
+    found, names, size = None, "none", path.stat().st_size
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            if key in file:
+                found = np.asarray(file[key][where])
+            names = " ".join(sorted(file)) or names
+    except (OSError, RuntimeError) as error:
+        if "signature" in str(error):
+            raise ValueError(f"{short(path)}: not an HDF5 file ({size} bytes); copy it again") from None
+        cut = "truncated" if "truncated" in str(error) else "damaged or truncated"
+        raise ValueError(f"{short(path)}: {cut} at byte {size}; copy it again") from None
+    if found is None:
+        raise ValueError(f"{short(path)}: no data set {key}; it has {names}")
+    return found
+
+
+def matlab(path: Path, name: str) -> NDArray[Any]:
+    """A variable of a MATLAB file of version 5."""
+    from scipy.io.matlab import MatReadError, loadmat  # of the extra `indoor`
+
+    data = _bytes(path)
+    try:
+        found = loadmat(io.BytesIO(data), variable_names=[name])
+    except NotImplementedError:
+        raise ValueError(f"{short(path)}: a MATLAB file of version 7.3, expected version 5") from None
+    except (MatReadError, *_DAMAGED):
+        raise ValueError(f"{short(path)}: damaged or no MATLAB file ({len(data)} bytes); copy it again") from None
+    if name not in found:
+        raise ValueError(f"{short(path)}: no variable {name}")
+    return np.asarray(found[name])
 
 
 def _bytes(path: Path, count: int = -1) -> bytes:

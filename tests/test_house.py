@@ -46,6 +46,8 @@ AT_HOME = {  # what is heavy stays where it is used
     "hydra": {"bench"},
     "trimesh": {"datasets"},
     "embreex": {"datasets"},
+    "h5py": {"datasets"},
+    "scipy": {"datasets"},
     "submitit": {"slurm"},
     "dash": {"leaderboard"},
     "plotly": {"leaderboard"},

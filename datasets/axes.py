@@ -1,0 +1,66 @@
+"""Normals from the axes of their source to the camera's, and the proof that these axes were the right ones.
+
+The camera's axes are OpenCV's (x right, y down, z forward), and a normal points towards the camera: n . p < 0 with p
+the ray of its pixel. That is not n_z < 0: a floor seen by a camera that looks up has n_z > 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.geometry import Camera, normals_from_depth
+from datasets.files import short
+
+Axes = tuple[tuple[int, int, int], ...]  # 3 3: n = AXES @ stored
+
+SAME: Axes = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+SIGNED_PERMUTATIONS: tuple[Axes, ...] = tuple(
+    tuple((sign * row[0], sign * row[1], sign * row[2]) for sign, row in zip(signs, rows, strict=True))
+    for rows in permutations(SAME)
+    for signs in product((1, -1), repeat=3)
+)
+
+
+def towards_camera(
+    stored: NDArray[Any], axes: NDArray[Any] | Sequence[Sequence[float]], camera: Camera, path: Path
+) -> NDArray[np.float32]:  # H W 3
+    """Unit normals in the camera's axes, zeros where there is none.
+
+    stored: H W 3 in the axes of the source, zeros or NaN where invalid. axes: 3 3, one literal a source, or a
+    rotation. A normal that points away from the camera (a surface seen from behind, or shaded round) is invalid.
+    ValueError, naming the file, if most of them do: then the axes are other ones.
+    """
+    turned = stored.astype(np.float32) @ np.asarray(axes, np.float32).T
+    length = np.linalg.norm(turned, axis=-1)
+    valid = np.isfinite(length) & (length > 0)
+    normals = np.zeros(turned.shape, np.float32)
+    normals[valid] = turned[valid] / length[valid][:, None]
+    away = valid & ((normals * camera.rays((stored.shape[1], stored.shape[0]))).sum(-1) >= 0)
+    if 2 * np.sum(away) > np.sum(valid):
+        share = 100 * np.sum(away) / np.sum(valid)
+        raise ValueError(
+            f"{short(path)}: {share:.0f} % of the normals point away from the camera; are the axes others?"
+        )
+    normals[away] = 0
+    return normals
+
+
+def best_axes(normals: NDArray[Any], depth: NDArray[Any], camera: Camera) -> tuple[Axes, float]:
+    """Of the 48 signed permutations, the one that brings normals nearest to those of the depth, and its mean cosine.
+
+    normals: H W 3 unit, invalid 0; depth: H W metres, planar, invalid 0. SAME is what a right loader gives. A picture
+    of one wall does not tell: show at least three walls that are not parallel. ValueError if there is nothing to try.
+    """
+    seen = normals_from_depth(depth, camera)
+    both = seen.any(-1) & normals.any(-1)
+    if not both.any():
+        raise ValueError("best axes: no pixel has a normal and one from depth")
+    # the mean of seen . (P normals) is linear in P, so one 3 3 matrix of means serves all of them
+    means = seen[both].astype(np.float64).T @ normals[both].astype(np.float64) / np.sum(both)
+    return max(((axes, float((means * axes).sum())) for axes in SIGNED_PERMUTATIONS), key=lambda pair: pair[1])
