@@ -6,6 +6,8 @@ import importlib.util
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +39,37 @@ def npy(path: Path) -> NDArray[Any]:
 
 
 def hdf5(path: Path, key: str, where: Any = ()) -> NDArray[Any]:
-    """A data set of an HDF5 file (MATLAB's since version 7.3), or the part of it that `where` says.
+    """A data set of an HDF5 file (MATLAB's since version 7.3), or the part of it that `where` says."""
+    with _opened(path, key) as found:
+        return np.asarray(found[where])
 
-    Nothing stays open, so a process may fork at any time. Unlocked: archives lie on file systems that cannot lock.
-    """
+
+def hdf5_shape(path: Path, key: str) -> tuple[int, ...]:
+    """The shape of a data set, of which nothing is read."""
+    with _opened(path, key) as found:
+        return tuple(found.shape)
+
+
+@contextmanager
+def _opened(path: Path, key: str) -> Iterator[Any]:
+    """Nothing stays open, so a process may fork at any time. Unlocked: archives lie where nothing can be locked."""
     import h5py  # of the extra `indoor`
 
     _bytes(path, 0)  # that it can be read: h5py says so in two lines
-    found, names, size = None, "none", path.stat().st_size
+    size, names = path.stat().st_size, None
     try:
         with h5py.File(path, "r", locking=False) as file:
             if key in file:
-                found = np.asarray(file[key][where])
-            names = " ".join(sorted(file)) or names
+                yield file[key]
+            else:
+                names = " ".join(sorted(file)) or "none"
     except (OSError, RuntimeError) as error:
         if "signature" in str(error):
             raise ValueError(f"{short(path)}: not an HDF5 file ({size} bytes); copy it again") from None
         cut = "truncated" if "truncated" in str(error) else "damaged or truncated"
         raise ValueError(f"{short(path)}: {cut} at byte {size}; copy it again") from None
-    if found is None:
+    if names is not None:
         raise ValueError(f"{short(path)}: no data set {key}; it has {names}")
-    return found
 
 
 def matlab(path: Path, name: str) -> NDArray[Any]:

@@ -36,11 +36,10 @@ def towards_camera(
     rotation. A normal that points away from the camera (a surface seen from behind, or shaded round) is invalid.
     ValueError, naming the file, if most of them do: then the axes are other ones.
     """
-    turned = stored.astype(np.float32) @ np.asarray(axes, np.float32).T
-    length = np.linalg.norm(turned, axis=-1)
-    valid = np.isfinite(length) & (length > 0)
-    normals = np.zeros(turned.shape, np.float32)
-    normals[valid] = turned[valid] / length[valid][:, None]
+    valid = np.isfinite(stored).all(-1) & stored.any(-1)
+    turned = stored[valid].astype(np.float32) @ np.asarray(axes, np.float32).T
+    normals = np.zeros(stored.shape, np.float32)
+    normals[valid] = turned / np.linalg.norm(turned, axis=-1, keepdims=True)
     away = valid & ((normals * camera.rays((stored.shape[1], stored.shape[0]))).sum(-1) >= 0)
     if 2 * np.sum(away) > np.sum(valid):
         share = 100 * np.sum(away) / np.sum(valid)

@@ -75,7 +75,7 @@ def index(root: Path | None, part: str) -> list[Item]:
     if not matrices:
         log.warning("hypersim: no %s: one camera for all scenes, wrong where a lens is tilted or shifted", _CAMERAS)
     oblique = {scene for scene, matrix in matrices.items() if not _perpendicular(matrix)}
-    there = {folder: _frames(folder) for folder in {_place(root, *names[:2], "image") for names in listed}}
+    there = {folder: _frames(folder) for folder in sorted({_place(root, *names[:2], "image") for names in listed})}
     items = [
         Item(f"{scene}_{camera}_{frame:04d}", _files(root, scene, camera, frame))
         for scene, camera, frame in listed

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.data.geometry import Camera, Size
 from bench.data.pack import Item
-from datasets.arrays import hdf5, matlab, needs
+from datasets.arrays import hdf5, hdf5_shape, matlab, needs
 from datasets.axes import towards_camera
 from datasets.facts import Facts
 from datasets.files import known_part, log, only, renamed, require, same_size, short
@@ -106,7 +106,7 @@ def _upright(mat: Path) -> int:
         raise ValueError(
             f"{short(mat)}: frame 1 looks mirrored (white border on the other side); transpose, do not rotate"
         )
-    return len(hdf5(mat, "images", np.s_[:, 0, 0, 0]))
+    return hdf5_shape(mat, "images")[0]
 
 
 def _frames(path: Path, part: str, count: int) -> list[int]:
@@ -124,9 +124,10 @@ def _frames(path: Path, part: str, count: int) -> list[int]:
 
 def _classes(mat: Path, frame: int) -> NDArray[np.uint8]:
     path = mat.with_name("classMapping40.mat")
-    to40 = matlab(path, "mapClass").ravel()
-    if len(to40) != _LABELS or to40.min() < 0 or to40.max() > 40:
-        got = f"{len(to40)} from {to40.min(initial=0)} to {to40.max(initial=0)}"
+    to40 = matlab(path, "mapClass").ravel().astype(np.int64)
+    least, most = min(to40.tolist(), default=0), max(to40.tolist(), default=0)
+    if len(to40) != _LABELS or least < 0 or most > 40:
+        got = f"{len(to40)} from {least} to {most}"
         raise ValueError(f"{short(path)}: mapClass has {got}, expected {_LABELS} from 0 to 40")
     labels = hdf5(mat, "labels", frame).T
     if labels.max() > _LABELS:

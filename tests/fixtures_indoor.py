@@ -98,7 +98,7 @@ def stored(normals: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def nyuv2(root: Path, *, normals: bool = True, mirrored: bool = False) -> dict[str, Truth]:
-    """The .mat of 6 frames with a user block and reversed axes, its lists, and normals_gt/. `mirrored`: a bad repack."""
+    """The .mat of 6 frames with a user block and reversed axes, its lists, normals_gt/. `mirrored`: a bad repack."""
     truths = {}
     images, labels, depths = [], [], []
     for seed in range(6):

@@ -69,7 +69,9 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 def test_the_libraries_are_loaded_when_a_file_is_read_and_not_before() -> None:
     program = "import sys, datasets.hypersim, datasets.nyuv2; print(*({'h5py', 'scipy'} & set(sys.modules)))"
-    assert not subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert not subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
 
 
 def test_a_missing_library_is_one_line_that_says_how_to_have_it() -> None:
@@ -91,7 +93,9 @@ def test_a_data_set_whose_end_is_missing_is_refused(folder: Path) -> None:
         file.create_dataset("dataset", data=np.random.default_rng(0).random((99, 99)), compression=1)
     data = (folder / "b.hdf5").read_bytes()
     (folder / "b.hdf5").write_bytes(data[:5000] + bytes(len(data) - 5000))
-    assert fault(hdf5, folder / "b.hdf5", "dataset") == f"b.hdf5: damaged or truncated at byte {len(data)}; copy it again"
+    assert (
+        fault(hdf5, folder / "b.hdf5", "dataset") == f"b.hdf5: damaged or truncated at byte {len(data)}; copy it again"
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>not here</html>"])
