@@ -142,10 +142,9 @@ def _rows(path: Path, *columns: str) -> Iterator[list[str]]:
 
 
 def _listed(path: Path, part: str) -> Iterator[tuple[str, str, int]]:
-    """Scene, camera and number of each published frame of a part."""
-    columns = ("scene_name", "camera_name", "frame_id", "included_in_public_release", "split_partition_name")
-    for scene, camera, frame, public, partition in _rows(path, *columns):
-        if partition == part and public == "True":
+    """Scene, camera and number of each frame of a part; a frame that was not published is in none."""
+    for scene, camera, frame, partition in _rows(path, "scene_name", "camera_name", "frame_id", "split_partition_name"):
+        if partition == part:
             yield scene, camera, int(frame)
 
 
