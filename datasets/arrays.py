@@ -1,11 +1,9 @@
-"""Array files to exact arrays: .npy, HDF5 and MATLAB. A file is opened for one reading and closed again."""
+"""Array files to exact arrays: .npy and HDF5. A file is opened for one reading and closed again."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.files import short
-
-_DAMAGED = (OSError, ValueError, LookupError, TypeError, EOFError, struct.error, zlib.error)  # what scipy raises on it
 
 
 def needs(dataset: str, *libraries: str) -> None:
@@ -70,22 +66,6 @@ def _opened(path: Path, key: str) -> Iterator[Any]:
         raise ValueError(f"{short(path)}: {cut} at byte {size}; copy it again") from None
     if names is not None:
         raise ValueError(f"{short(path)}: no data set {key}; it has {names}")
-
-
-def matlab(path: Path, name: str) -> NDArray[Any]:
-    """A variable of a MATLAB file of version 5."""
-    from scipy.io.matlab import MatReadError, loadmat  # of the extra `indoor`
-
-    data = _bytes(path)
-    try:
-        found = loadmat(io.BytesIO(data), variable_names=[name])
-    except NotImplementedError:
-        raise ValueError(f"{short(path)}: a MATLAB file of version 7.3, expected version 5") from None
-    except (MatReadError, *_DAMAGED):
-        raise ValueError(f"{short(path)}: damaged or no MATLAB file ({len(data)} bytes); copy it again") from None
-    if name not in found:
-        raise ValueError(f"{short(path)}: no variable {name}")
-    return np.asarray(found[name])
 
 
 def _bytes(path: Path, count: int = -1) -> bytes:

@@ -18,7 +18,7 @@ from bench.data.pack import Item
 from datasets.arrays import npy
 from datasets.axes import towards_camera
 from datasets.facts import Facts
-from datasets.files import home, known_part, listing, log, only, require, same_size, short
+from datasets.files import counted, home, known_part, listing, only, require, same_size, short
 from datasets.spaces import NYU13
 
 NEEDS_ROOT = True
@@ -44,11 +44,7 @@ def index(root: Path | None, part: str) -> list[Item]:
     known_part("nyu13", part, FACTS.counts)
     folder = home("nyu13", root, ("", "nyuv2"), f"{part}/image", HELP) / part
     numbers = sorted(int(name[:-4]) for name in listing(folder / "image", _NAME))
-    expected = FACTS.counts[part]
-    if not numbers:
-        raise FileNotFoundError(f"nyu13: {part}/image/ has 0 files matching N.npy, expected {expected}")
-    if len(numbers) != expected:
-        log.warning("nyu13: %s has %d images, %d expected", part, len(numbers), expected)
+    counted("nyu13", part, len(numbers), FACTS.counts[part], f"{part}/image", "N.npy")
     return [
         Item(f"{number:04d}", {field: folder / place / f"{number}.npy" for field, place in _FOLDERS.items()})
         for number in numbers

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from bench.data.geometry import Camera, Size
 from bench.data.pack import Item
-from datasets.arrays import hdf5, hdf5_shape, matlab, needs
+from datasets.arrays import hdf5, hdf5_shape, needs
 from datasets.axes import towards_camera
 from datasets.facts import Facts
 from datasets.files import known_part, log, only, renamed, require, same_size, short
+from datasets.matlab import numbers
 from datasets.pictures import picture
 from datasets.spaces import NYU40
 
@@ -55,7 +56,7 @@ _PARTS = {"train": "trainNdxs", "test": "testNdxs"}
 def index(root: Path | None, part: str) -> list[Item]:
     """The frames of a part by number, 1-based as in splits.mat. Looks at images and lists only."""
     known_part("nyuv2", part, _PARTS)
-    needs("nyuv2", "h5py", "scipy")
+    needs("nyuv2", "h5py")
     if root is None or not (root / _MAT).exists():
         place = f"no {_MAT} at {root}" if root is not None else "no folder was given"
         raise FileNotFoundError(f"nyuv2: {place}; {HELP}. split=minicity needs no data")
@@ -111,20 +112,22 @@ def _upright(mat: Path) -> int:
 
 def _frames(path: Path, part: str, count: int) -> list[int]:
     """The numbers of a part's frames, 1 .. count; no frame is in two parts."""
-    numbers = {name: matlab(path, variable).ravel().astype(np.int64) for name, variable in _PARTS.items()}
-    every = np.sort(np.concatenate(list(numbers.values())))
+    lists = dict(
+        zip(_PARTS, (array.ravel().astype(np.int64) for array in numbers(path, *_PARTS.values())), strict=True)
+    )
+    every = np.sort(np.concatenate(list(lists.values())))
     sizes = "/".join(str(number) for number in FACTS.counts.values())
     if not every.size or every[0] < 1 or every[-1] > count or len(np.unique(every)) < len(every):
         got = f"minimum {every[0]}" if every.size and every[0] < 1 else f"{len(every)} of 1..{max([0, *every])}"
         raise ValueError(f"{path.name}: {sizes} expected with values 1..{count}, got {got}")
-    if len(numbers[part]) != FACTS.counts[part]:
-        log.warning("nyuv2: %s has %d frames, %d expected", part, len(numbers[part]), FACTS.counts[part])
-    return sorted(int(number) for number in numbers[part])
+    if len(lists[part]) != FACTS.counts[part]:
+        log.warning("nyuv2: %s has %d frames, %d expected", part, len(lists[part]), FACTS.counts[part])
+    return sorted(int(number) for number in lists[part])
 
 
 def _classes(mat: Path, frame: int) -> NDArray[np.uint8]:
     path = mat.with_name("classMapping40.mat")
-    to40 = matlab(path, "mapClass").ravel().astype(np.int64)
+    to40 = numbers(path, "mapClass")[0].ravel().astype(np.int64)
     least, most = min(to40.tolist(), default=0), max(to40.tolist(), default=0)
     if len(to40) != _LABELS or least < 0 or most > 40:
         got = f"{len(to40)} from {least} to {most}"

@@ -21,7 +21,7 @@ from bench.data.geometry import Camera, Size
 from bench.data.pack import Item
 from datasets.axes import towards_camera
 from datasets.facts import Facts
-from datasets.files import home, known_part, listing, only, require, same_size, short
+from datasets.files import counted, home, known_part, nested, only, require, same_size, short
 from datasets.pictures import picture, samples
 from datasets.spaces import NYU40
 
@@ -46,7 +46,7 @@ FACTS = Facts(
 )
 
 _ENDS = {"image": "mlt", "semseg": "node", "depth": "depth", "normals": "xnormal"}
-_NAME = re.compile(r"\d{6}_mlt\.png")
+_NAME = re.compile(r"(\d{6})_mlt\.png")
 _HOUSE = re.compile(r"[0-9a-f]{32}")
 _MAPPING = "util_data/ModelCategoryMappingNewActive.csv"
 _ROOMS = {  # nodes of a house that are no furniture -> the model that stands for them in the mapping; "": not seen
@@ -68,17 +68,16 @@ def index(root: Path | None, part: str) -> list[Item]:
     """The views by house and number. Looks at images only."""
     known_part("pbrs", part, FACTS.counts)
     folder = home("pbrs", root, ("", "rendering"), "projects_render", HELP)
-    items = [
+    renders = folder / "projects_render"
+    found = nested(renders, _NAME, _HOUSE)
+    counted("pbrs", part, len(found), FACTS.counts[part], "projects_render", "HOUSE/NNNNNN_mlt.png")
+    return [
         Item(
-            f"{house}_{name[:6]}",
-            {field: folder / "projects_render" / house / f"{name[:6]}_{end}.png" for field, end in _ENDS.items()},
+            f"{house}_{match[1]}",
+            {field: renders / house / f"{match[1]}_{end}.png" for field, end in _ENDS.items()},
         )
-        for house in listing(folder / "projects_render", _HOUSE)
-        for name in listing(folder / "projects_render" / house, _NAME)
+        for house, match in found
     ]
-    if not items:
-        raise FileNotFoundError("pbrs: projects_render/ has 0 files matching HOUSE/NNNNNN_mlt.png")
-    return items
 
 
 def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[str, Any]:

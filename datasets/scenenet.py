@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, Size, planar_depth
 from bench.data.pack import Item
 from datasets.facts import Facts
-from datasets.files import absent, known_part, listing, log, only, require, same_size, short
+from datasets.files import absent, counted, known_part, listing, only, require, same_size, short
 from datasets.messages import Value, fields
 from datasets.pictures import picture, samples
 from datasets.spaces import NYU13
@@ -70,12 +70,8 @@ def index(root: Path | None, part: str) -> list[Item]:
         for place in [root / split / str(folder) / str(trajectory)]
         for frame in sorted(int(name[:-4]) for name in listing(place / "photo", _PHOTO))
     ]
-    expected = FACTS.counts[part] or 0
-    if not items:
-        where = f"{split}/{_FOLDERS[part][0]}/"
-        raise FileNotFoundError(f"scenenet: {where} has 0 files matching N/photo/N.jpg, expected {expected}")
-    if len(items) < expected:
-        log.warning("scenenet: %s has %d images, %d expected", part, len(items), expected)
+    where = f"{split}/{_FOLDERS[part][0]}"
+    counted("scenenet", part, len(items), FACTS.counts[part], where, "N/photo/N.jpg")
     return items
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import scipy.io
 
-from datasets.arrays import hdf5, matlab, needs, npy
+from datasets.arrays import hdf5, hdf5_shape, needs, npy
 
 ARRAY = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
@@ -23,7 +22,6 @@ def folder(tmp_path: Path) -> Path:
     np.save(tmp_path / "a.npy", ARRAY)
     with h5py.File(tmp_path / "a.hdf5", "w") as file:
         file["dataset"] = ARRAY
-    scipy.io.savemat(tmp_path / "a.mat", {"numbers": ARRAY})
     return tmp_path
 
 
@@ -35,17 +33,18 @@ def fault(reader, path, *words) -> str:
 
 
 def test_an_array_comes_back_as_it_was_written(folder: Path) -> None:
-    for found in (npy(folder / "a.npy"), hdf5(folder / "a.hdf5", "dataset"), matlab(folder / "a.mat", "numbers")):
+    for found in (npy(folder / "a.npy"), hdf5(folder / "a.hdf5", "dataset")):
         assert found.dtype == np.float32 and np.array_equal(found, ARRAY)
 
 
 def test_a_part_of_a_data_set_is_read_alone(folder: Path) -> None:
+    assert hdf5_shape(folder / "a.hdf5", "dataset") == (2, 3, 4)
     assert np.array_equal(hdf5(folder / "a.hdf5", "dataset", np.s_[1, :2]), ARRAY[1, :2])
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 def test_no_file_stays_open(folder: Path) -> None:
-    npy(folder / "a.npy"), hdf5(folder / "a.hdf5", "dataset"), matlab(folder / "a.mat", "numbers")
+    npy(folder / "a.npy"), hdf5(folder / "a.hdf5", "dataset")
     fault(hdf5, folder / "a.hdf5", "nothing")
     opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
     assert not [path for path in opened if path.startswith(str(folder))]
@@ -68,14 +67,14 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_the_libraries_are_loaded_when_a_file_is_read_and_not_before() -> None:
-    program = "import sys, datasets.hypersim, datasets.nyuv2; print(*({'h5py', 'scipy'} & set(sys.modules)))"
+    program = "import sys, datasets.hypersim, datasets.nyuv2; print(*({'h5py'} & set(sys.modules)))"
     assert not subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     ).stdout.split()
 
 
 def test_a_missing_library_is_one_line_that_says_how_to_have_it() -> None:
-    needs("hypersim", "h5py", "scipy")
+    needs("hypersim", "h5py")
     with pytest.raises(RuntimeError, match=r"^hypersim: needs h6py; pip install 'mtda-bench\[indoor\]'$"):
         needs("hypersim", "h6py")
 
@@ -100,12 +99,11 @@ def test_a_data_set_whose_end_is_missing_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"<html>not here</html>"])
 def test_another_file_under_the_name_is_refused(folder: Path, data: bytes) -> None:
-    for name in ("a.npy", "a.hdf5", "a.mat"):
+    for name in ("a.npy", "a.hdf5"):
         (folder / name).write_bytes(data)
     rest = f"({len(data)} bytes); copy it again"
     assert fault(npy, folder / "a.npy") == f"a.npy: not an npy file {rest}"
     assert fault(hdf5, folder / "a.hdf5", "dataset") == f"a.hdf5: not an HDF5 file {rest}"
-    assert fault(matlab, folder / "a.mat", "numbers") == f"a.mat: damaged or no MATLAB file {rest}"
 
 
 def test_objects_in_an_npy_file_are_not_unpickled(folder: Path) -> None:
@@ -115,17 +113,8 @@ def test_objects_in_an_npy_file_are_not_unpickled(folder: Path) -> None:
 
 def test_an_absent_name_comes_with_the_names_there_are(folder: Path) -> None:
     assert fault(hdf5, folder / "a.hdf5", "depths") == "a.hdf5: no data set depths; it has dataset"
-    assert fault(matlab, folder / "a.mat", "depths") == "a.mat: no variable depths"
 
 
-def test_a_matlab_file_of_the_other_version_is_refused(folder: Path) -> None:
-    with h5py.File(folder / "b.mat", "w", userblock_size=512) as file:
-        file["numbers"] = ARRAY
-    with open(folder / "b.mat", "r+b") as raw:
-        raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\x02IM")
-    assert fault(matlab, folder / "b.mat", "numbers") == "b.mat: a MATLAB file of version 7.3, expected version 5"
-
-
-@pytest.mark.parametrize(("reader", "words"), [(npy, ()), (hdf5, ("dataset",)), (matlab, ("numbers",))])
+@pytest.mark.parametrize(("reader", "words"), [(npy, ()), (hdf5, ("dataset",))])
 def test_a_missing_file_is_one_line(folder: Path, reader, words) -> None:
     assert fault(reader, folder / "none", *words) == "none: no such file or directory"

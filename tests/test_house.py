@@ -47,7 +47,6 @@ AT_HOME = {  # what is heavy stays where it is used
     "trimesh": {"datasets"},
     "embreex": {"datasets"},
     "h5py": {"datasets"},
-    "scipy": {"datasets"},
     "submitit": {"slurm"},
     "dash": {"leaderboard"},
     "plotly": {"leaderboard"},
