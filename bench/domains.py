@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from bench import manifest, plugins
 from bench.data.labels import LabelSpace
@@ -199,11 +199,15 @@ def _read_for(item: Item, fields: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _size(module: Any, item: Item, rendered: tuple[int, int]) -> tuple[int, int]:
-    """From the image's header; a renderer has no files and draws at the split's size."""
+    """From the image's header; a renderer has no files and draws at the split's size; an array has no such header."""
     if "image" not in item.files:
         return rendered
-    with Image.open(item.files["image"]) as picture:
-        return picture.size
+    try:
+        with Image.open(item.files["image"]) as picture:
+            return picture.size
+    except UnidentifiedImageError:
+        height, width = module.read(item, ("image",))["image"].shape[:2]
+        return width, height
 
 
 def free_splits() -> list[str]:

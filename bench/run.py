@@ -99,7 +99,7 @@ def answers(file: Path, asked: dict[str, Any]) -> bool:
     if not file.exists():
         return False
     found = record.read(file)
-    same = (
+    same: bool = (
         found.split == json.loads(json.dumps(asked["split"]))
         and found.manifests.get("test") == asked["manifests"]["test"]
     )

@@ -214,8 +214,9 @@ def _normals(looked: Sequence[Seen]) -> Iterator[Finding]:
         line = f"{facing / there:.0%} of the normals face the camera, expected 95 % or more (n . p < 0)"
         yield Finding("error", "normals", line)
     known = [one.normals for one in looked if one.normals is not None]
-    if known and (way := axes.best(np.sum(known, 0))) != axes.OURS:
-        line = f"as {way} they fit the depth better than as {axes.OURS}; the loader's axes are wrong for these files"
+    if known and (way := axes.best(np.sum(known, 0))) != axes.SAME:
+        better = f"as {axes.words(way)} they fit the depth better than as {axes.words(axes.SAME)}"
+        line = f"{better}; the loader's axes are wrong for these files"
         yield Finding("error", "normals", f"normals: {line}")
 
 

@@ -26,7 +26,6 @@ import torch
 
 from methods.parts.distil import Adapters, Distilled, Frozen, cka_distance, l2, passed
 from methods.parts.supervised import losses
-from methods.parts.weighting import repeatable
 
 
 class Own(Frozen):
@@ -65,7 +64,7 @@ class Method(Distilled):
         return Own(nets), Adapters(nets, channels, channels)
 
     def step(self, t, source, target):
-        again = repeatable(lambda: losses(self.net(source.image), source.labels, self.problem), self.net)
+        again = self.weighting.again(lambda: losses(self.net(source.image), source.labels, self.problem), self.net)
         (_, high), raw = passed(self.net, source.image)
         terms, strength = losses(raw, source.labels, self.problem), self.strength(t)
         if not strength:

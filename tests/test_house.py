@@ -51,6 +51,7 @@ AT_HOME = {  # what is heavy stays where it is used
     "hydra": {"bench"},
     "trimesh": {"datasets"},
     "embreex": {"datasets"},
+    "h5py": {"datasets"},
     "submitit": {"slurm"},
     "dash": {"leaderboard"},
     "plotly": {"leaderboard"},
