@@ -118,6 +118,7 @@ def _filled(job: _Job, items: Sequence[Item], workers: int, progress: Callable[[
             journal.flush()
             progress(len(packed), len(items))
     ordered = [packed[i] for i in range(len(items))]
+    joint = {name: bytes.fromhex("".join(one.digests[name] for one in ordered)) for name in fields}
     counts = np.zeros(256, np.int64)
     for one in ordered:
         for label, count in one.counts.items():
@@ -125,7 +126,7 @@ def _filled(job: _Job, items: Sequence[Item], workers: int, progress: Callable[[
     return {
         "layout": LAYOUT,
         "size": size,
-        "fields": {name: _joint(one.digests[name] for one in ordered) for name in fields},
+        "fields": {name: hashlib.sha256(joint[name]).hexdigest() for name in fields},
         "stems": about["stems"],
         "cameras": [one.camera and astuple(one.camera) for one in ordered],
         "class_counts": counts.tolist() if "semseg" in fields else None,
@@ -155,13 +156,6 @@ def _digest(folder: Path, name: str, i: int, size: Size) -> str:
     with open(folder / f"{name}.bin", "rb") as file:
         file.seek(i * num_bytes(name, size))
         return hashlib.sha256(file.read(num_bytes(name, size))).hexdigest()
-
-
-def _joint(digests: Iterator[str]) -> str:
-    joint = hashlib.sha256()
-    for digest in digests:
-        joint.update(bytes.fromhex(digest))
-    return joint.hexdigest()
 
 
 def _each(job: _Job, places: Sequence[int], items: Sequence[Item], workers: int) -> Iterator[_Packed]:
