@@ -17,64 +17,6 @@ a 1x1 convolution; a view shows a rare class by four times daformer's pixels (mi
 feature distance is the context's, as the authors' at scale 0.5. The rest as daformer.
 """
 
-from __future__ import annotations
+from methods.parts.high_resolution import HighResolution as Method
 
-from dataclasses import dataclass
-
-from bench.data.sampling import Rare
-from bench.rng import fold
-from methods.parts.anchored import Anchored
-from methods.parts.scales import TwoScales, Window
-from methods.parts.selftraining import weighted_cross_entropy
-from methods.parts.supervised import losses
-
-
-class Method(Anchored):
-    @dataclass(kw_only=True)
-    class Config(Anchored.Config):
-        detail: float = 0.1  # weight of the details' own loss; that of the fused scores has the rest
-
-        def check(self, problem):
-            super().check(problem)
-            if not 0 <= self.detail < 1:
-                raise ValueError(f"detail is {self.detail}, expected a share of the loss below 1")
-
-        def rare(self):
-            return Rare(temperature=self.temperature, crop=2.0) if self.temperature else None
-
-        def batchnorm(self):
-            return f"{super().batchnorm()}; of contexts and details in turn"
-
-    def build(self):
-        return TwoScales(super().build(), self.problem)
-
-    @property
-    def encoder(self):
-        return self.net.net.encoder
-
-    def source_losses(self, t, source):
-        """The supervised losses on the source, the details' own among them, and the feature distance."""
-        window = self.window(t, "source", source.image)
-        features, raw, scores = self.net.learn(source.image, window)
-        terms = losses(raw, source.labels, self.problem)
-        label = source.labels["semseg"]
-        own = losses({"semseg": scores}, {"semseg": window.of(label)}, self.problem)["semseg"]
-        terms |= self.shared("", terms, own)
-        return terms | self.distance(features, self.net.shrunk(source.image), label)
-
-    def mixed_losses(self, t, mixed):
-        """The terms of the mixed images by what is believed of them, the details' own among them."""
-        window = self.window(t, "mixed", mixed.image)
-        _, raw, scores = self.net.learn(mixed.image, window)
-        terms = self.believed_losses("mixed", raw, mixed)
-        own = weighted_cross_entropy(scores, window.of(mixed.labels["semseg"]), window.of(mixed.weight))
-        return terms | self.shared("mixed_", terms, own)
-
-    def window(self, t, what, image):
-        """The window of a step, one for all images."""
-        return Window.drawn(fold(self.problem.seed, "window", what, t), image.shape[-2:], self.net.window)
-
-    def shared(self, prefix, terms, own):
-        """(1 - detail) of the fused scores' loss, and detail of the details' own."""
-        name, share = f"{prefix}semseg", self.config.detail
-        return {name: (1 - share) * terms[name], f"{prefix}detail": share * own}
+__all__ = ["Method"]

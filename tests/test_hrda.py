@@ -11,6 +11,7 @@ from bench.rng import reseed
 from methods import hrda
 from methods.parts.scales import Window, fused
 from methods.parts.selftraining import Believed
+from methods.parts.supervised import losses
 from tests import shapes
 from tests.shapes import same
 
@@ -131,7 +132,7 @@ def test_details_have_a_tenth_of_the_class_loss_on_source_and_mixed_images():
     window = own.window(0, "source", SOURCE.image)
     with torch.no_grad():
         _, _, scores = build().net.learn(SOURCE.image, window)
-    expected = hrda.losses({"semseg": scores}, {"semseg": window.of(SOURCE.labels["semseg"])}, PROBLEM)["semseg"]
+    expected = losses({"semseg": scores}, {"semseg": window.of(SOURCE.labels["semseg"])}, PROBLEM)["semseg"]
     assert two["detail"].item() == pytest.approx(0.1 * expected.item(), rel=1e-5)
     terms = {}
     loss = shapes.caught(own.optim, lambda: terms.update(own.step(0, SOURCE, VIEW)))
@@ -145,10 +146,10 @@ def test_details_of_mixed_images_are_weighted_pixel_by_pixel_like_the_whole():
     window = stage.window(0, "mixed", SOURCE.image)
     weight = 1 - window.within(torch.ones(2, window.height, window.width), (64, 128))  # 0 in the window
     with torch.no_grad():
-        terms = stage.mixed_losses(0, Believed(SOURCE.image, {"semseg": label}, weight))
+        terms = stage.student_losses(0, "mixed", Believed(SOURCE.image, {"semseg": label}, weight))
         assert terms["mixed_detail"] == 0 and terms["mixed_semseg"] > 0
-        half = stage.mixed_losses(0, Believed(SOURCE.image, {"semseg": label}, torch.full(label.shape, 0.5)))
-        full = stage.mixed_losses(0, Believed(SOURCE.image, {"semseg": label}, torch.ones(label.shape)))
+        half = stage.student_losses(0, "mixed", Believed(SOURCE.image, {"semseg": label}, torch.full(label.shape, 0.5)))
+        full = stage.student_losses(0, "mixed", Believed(SOURCE.image, {"semseg": label}, torch.ones(label.shape)))
     assert all(half[name].item() == pytest.approx(full[name].item() / 2, rel=1e-5) for name in full)
 
 

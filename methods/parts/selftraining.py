@@ -118,10 +118,11 @@ class SelfTraining(Stage):
 
     def target_losses(self, t, source, target, pseudo):
         """The terms of what the teacher believes of the target images: those of the mixed images."""
-        return self.mixed_losses(t, self.mix(t, source, target, pseudo))
+        return self.student_losses(t, "mixed", self.mix(t, source, target, pseudo))
 
-    def mixed_losses(self, t, mixed):
-        return self.believed_losses("mixed", self.net(mixed.image), mixed)
+    def student_losses(self, t, what, believed):
+        """The terms of one more pass of the student, over images whose labels are believed."""
+        return self.believed_losses(what, self.net(believed.image), believed)
 
     def weighed(self, terms):
         """The terms as they are minimised."""
