@@ -46,6 +46,21 @@ def test_the_assignment_is_exp_of_minus_the_squared_distance_made_to_sum_to_1():
     assert far.isfinite().all() and far.sum().item() == pytest.approx(1)
 
 
+def seen_of_depth(metres):
+    """The entropy of the assignment, as a share of the largest possible."""
+    return self_information(bin_scores(torch.tensor(metres).view(-1, 1, 1, 1))).sum(1).flatten()
+
+
+def test_beyond_10_metres_depth_is_seen_as_lines_midway_between_bins():
+    near = seen_of_depth([1.0, 1.5, 2.0, 3.0, 5.0])
+    assert near.min() > 0.2
+    bins = torch.tensor([655.36 ** (k / 14) for k in range(5, 10)])
+    middles = (bins[1:] + bins[:-1]) / 2
+    assert seen_of_depth(bins.tolist()).max() < 1e-4 and seen_of_depth(middles.tolist()).min() > 0.2
+    for off in (-1.0, 1.0):
+        assert seen_of_depth((middles + off).tolist()).max() < 0.02
+
+
 def test_the_discriminator_sees_the_self_information_of_classes_depth_and_refined_classes():
     stage = relate()
     outputs = stage.net(SOURCE.image)
