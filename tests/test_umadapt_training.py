@@ -10,6 +10,7 @@ import torch
 from bench import checkpoint
 from bench.domains import Domains
 from bench.rng import reseed
+from bench.split import Domain
 from methods import umadapt, umadapt_self, umadapt_semi
 from methods.parts.transfer import canonical, energies
 from tests import shapes
@@ -256,12 +257,13 @@ def test_u10_a_share_p_lends_exactly_p_of_the_images_always_the_same(share, coun
             return {item.stem for item in items}
 
     class AnySplit:
-        target = None
+        target = (Domain(dataset="town", part="train", size=(64, 32)),)
 
-    (stems,) = Listed(AnySplit, {}, None).lent(share)
+    lent_to = Listed(AnySplit, {}, None).lent
+    ((name, stems),) = lent_to(share).items()
     assert len(stems) == count
-    assert Listed(AnySplit, {}, None).lent(share) == [stems]
-    assert stems >= Listed(AnySplit, {}, None).lent(share / 2)[0]  # a larger share adds to a smaller one
+    assert lent_to(share) == {name: stems}
+    assert stems >= lent_to(share / 2)[name]  # a larger share adds to a smaller one
 
 
 # U15: the margin
