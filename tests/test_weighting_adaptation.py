@@ -8,7 +8,7 @@ import torch
 from bench import checkpoint
 from bench.problem import Unlabelled
 from bench.rng import reseed
-from methods import dacs, daformer, diga_mt, fda, hrda, mic
+from methods import dacs, daformer, diga_mt, fda, hrda, mic, mic_hrda
 from methods.parts import weighting
 from methods.parts.cross_view import WarmUp
 from tests import shapes
@@ -25,6 +25,8 @@ CROSSED = {
     "daformer": (daformer, {"consistency": "all"}, MIXED),
     "mic": (mic, {"consistency": "all", "weight": 3.0}, MIXED | {f"masked_{name}": 3 for name in TASKS}),
     "hrda": (hrda, {"consistency": "all"}, MIXED | {"detail": 1, "mixed_detail": 1}),
+    "mic_hrda": (mic_hrda, {"weight": 3.0}, {"mixed_semseg": 1, "masked_semseg": 3, "detail": 1, "mixed_detail": 1,
+                                             "masked_detail": 3}),
     "fda": (fda, {"entropy": 0.5}, {"entropy": 0.5}),
     "diga_mt": (diga_mt, {"distil": 0.25, "translator": None, "consensus": False},
                 {f"{name}_adapted": 1 for name in TASKS} | {f"{name}_distilled": 0.25 for name in TASKS}),
