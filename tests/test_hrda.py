@@ -23,7 +23,7 @@ def tall(batch):
     """The 32x64 world at twice the size, every pixel four times."""
     grown = {n: v.repeat_interleave(2, -1).repeat_interleave(2, -2) for n, v in batch.labels.items()}
     image = batch.image.repeat_interleave(2, -1).repeat_interleave(2, -2)
-    return type(batch)(image, image, batch.ids, grown)
+    return type(batch)(image, image, batch.ids, batch.domain, grown)
 
 
 SOURCE, TARGET = (tall(shapes.render(2, seed, shifted=seed == 6)) for seed in (5, 6))

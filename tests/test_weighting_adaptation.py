@@ -35,7 +35,7 @@ CROSSED = {
 
 def target(t):
     batch = shapes.target(t)
-    return Unlabelled(batch.image, batch.clean, batch.ids, {"labels.semseg": OFFLINE[batch.ids]})
+    return Unlabelled(batch.image, batch.clean, batch.ids, batch.domain, {"labels.semseg": OFFLINE[batch.ids]})
 
 
 def build(name, **settings):
