@@ -26,6 +26,10 @@ class MissingData(FileNotFoundError):
     """A data set is not where it was looked for. One message for all that is missing; nothing has been trained."""
 
 
+class NotPacked(LookupError):
+    """A pack is not there, and it was asked not to build it."""
+
+
 @dataclass(frozen=True)
 class Domains:
     """Opens the packs of one split. roots: {data set: folder}; packs are kept under `store`/packs."""
@@ -35,6 +39,7 @@ class Domains:
     store: Path
     workers: int = 2
     show: bool = True
+    build: bool = True  # a pack that is not there; otherwise NotPacked
 
     def require(self) -> None:
         """MissingData unless every data set of the split is there."""
@@ -122,6 +127,8 @@ class Domains:
         what = "-".join(fields)
         folder = self.store / "packs" / f"{domain.dataset}-{domain.part}-{what}-{key}"
         if not (folder / "index.json").exists():
+            if not self.build:
+                raise NotPacked(folder)
             with Meter(f"pack {domain.dataset} {domain.part}", len(items), show=self.show) as meter:
                 build(
                     folder, module, items, fields, domain.size, label_map, self.workers, lambda done, _: meter.at(done)

@@ -32,6 +32,8 @@ from bench.rng import reseed
 from bench.split import Split
 from bench.store import Store, write_json
 
+COMMIT = "COMMIT"  # a file beside bench/: the commit it was copied from, and "dirty"
+
 
 def main(words: Sequence[str]) -> int:
     """The exit code: 0 done, 1 a stage or a scorer failed, 2 not understood or data missing, 75 asked to stop."""
@@ -85,12 +87,22 @@ def execute(run: Run) -> None:
     if not main_rank:
         return
     folder, asked = store.folder(root.key), describe(run, root, store, domains, cached, device)
-    write_json(folder / record.RUN, asked)
+    ask(folder, asked)
     if not answers(folder / record.RECORD, asked["record"]):
-        for program in ("bench.predict", "bench.score"):
-            words = [root.key, f"store={run.store}", *(f"data.{name}={path}" for name, path in run.data.items())]
-            subprocess.run([sys.executable, "-m", program, *words], check=True)
+        for name in ("bench.predict", "bench.score"):
+            program(name, root.key, run)
     console.print(report.summary(folder, run.store))
+
+
+def ask(folder: Path, about: dict[str, Any]) -> None:
+    """Say in the run's folder what prediction and scoring shall do."""
+    write_json(folder / record.RUN, about)
+
+
+def program(name: str, key: str, run: Run) -> None:
+    """Run one of the suite's programs on a run of the store. CalledProcessError if it fails."""
+    words = [key, f"store={run.store}", *(f"data.{name}={path}" for name, path in run.data.items())]
+    subprocess.run([sys.executable, "-m", name, *words], check=True)
 
 
 def answers(file: Path, asked: dict[str, Any]) -> bool:
@@ -98,7 +110,7 @@ def answers(file: Path, asked: dict[str, Any]) -> bool:
     if not file.exists():
         return False
     found = record.read(file)
-    same = (
+    same = bool(
         found.split == json.loads(json.dumps(asked["split"]))
         and found.manifests.get("test") == asked["manifests"]["test"]
     )
@@ -127,7 +139,7 @@ def prepare(run: Run, domains: Domains) -> Node:
     problem = pose(run.split, run.seed, run.network, tasks, domains)
     draft = plan.plan(run.method, run.config, problem, _Nothing(), run.precision)
     shares = {role: node.config.target_labels for node in plan.chain(draft) for role in plan.roles(node.config)}
-    hashes = {role: _joint(domains.role(role, share)) for role, share in shares.items()}
+    hashes = {role: joint([pack.hash for pack in domains.role(role, share)]) for role, share in shares.items()}
     domains.test_images()
     if dist.rank() == 0:
         dist.barrier()
@@ -288,8 +300,8 @@ def describe(
     }
 
 
-def _joint(packs: Sequence[Any]) -> str:
-    return hashlib.sha256(" ".join(pack.hash for pack in packs).encode()).hexdigest()
+def joint(hashes: Sequence[str]) -> str:
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
 
 def _frequencies(packs: Sequence[Any], num_classes: int) -> tuple[float, ...]:
@@ -302,8 +314,14 @@ def _frequencies(packs: Sequence[Any], num_classes: int) -> tuple[float, ...]:
 
 @cache
 def _commit() -> tuple[str, bool]:
-    """The commit of the code that runs, and whether it was changed since; empty outside a checkout."""
+    """The commit of the code that runs, and whether it was changed since; empty outside a checkout.
+
+    A copy that a sweep runs from (slurm.launch) has them in a file.
+    """
     here = Path(__file__).parent
+    if (stamp := here.parent / COMMIT).exists():
+        commit, _, dirty = stamp.read_text().strip().partition(" ")
+        return commit, dirty == "dirty"
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=False)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, Size, normals_from_depth, resize_image, resize_nearest
 from bench.data.labels import LabelSpace
 from bench.problem import VOID
+from bench.signals import deaf
 
 FORMATS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {  # field: type, channels
     "image": (np.uint8, (3,)),  # RGB
@@ -179,7 +180,9 @@ def _each(job: _Job, items: Sequence[Item], workers: int) -> Iterator[_Packed]:
     pool = ProcessPoolExecutor(workers, context)
     try:
         chunk = min(8, -(-len(items) // (4 * workers)))
-        yield from pool.map(job, range(len(items)), items, chunksize=chunk)
+        with deaf():
+            packed = pool.map(job, range(len(items)), items, chunksize=chunk)
+        yield from packed
     except BrokenProcessPool as error:
         raise RuntimeError(f"one of {workers} packing processes was killed; out of memory? try fewer") from error
     finally:
