@@ -6,6 +6,7 @@ imports nothing heavy: its ears are open before the first long import, which hap
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -68,7 +69,7 @@ def live(place: Path) -> tuple[int, str]:
     # torchrun would die of these two; its ranks are asked by SIGTERM, which it passes on. A blocked signal is inherited
     blocked = {signal.SIGUSR1, signal.SIGUSR2} if "torch.distributed.run" in words else set()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-    child = subprocess.Popen(words, start_new_session=True)
+    child = subprocess.Popen(words, start_new_session=True, preexec_fn=end_with_the_parent)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if heard:
         end(child)
@@ -86,6 +87,11 @@ def live(place: Path) -> tuple[int, str]:
     if not first:
         return (0, "done") if code == 0 else (REQUEUE, "stopped")
     return settle(place, code, asked=bool(heard))
+
+
+def end_with_the_parent() -> None:
+    """Linux: a job that is killed leaves nobody behind who goes on working in its folder."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def end(child: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:

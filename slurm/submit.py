@@ -126,8 +126,13 @@ def executor(
     if settings.memory_gb:
         made.update_parameters(mem_gb=settings.memory_gb)
     if cluster == "slurm":
-        words = {"partition": asked.partition, "account": settings.account, "qos": settings.qos,
-                 "constraint": settings.constraint, "dependency": ":".join(["afterany", *after]) if after else ""}  # fmt: skip
+        words = {
+            "partition": asked.partition,
+            "account": settings.account,
+            "qos": settings.qos,
+            "constraint": settings.constraint,
+            "dependency": ":".join(["afterany", *after]) if after else "",
+        }
         made.update_parameters(
             slurm_array_parallelism=parallel, slurm_signal_delay_s=settings.warn_seconds,
             slurm_setup=[*exports(sweep), *settings.setup],
