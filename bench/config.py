@@ -113,6 +113,7 @@ def compose_runs(lines: Iterable[Sequence[str]]) -> Iterator[Run]:
     """
     composed: dict[tuple[str, ...], Run] = {}
     merged: dict[tuple[str, str, tuple[str, ...]], Any] = {}
+    choices: dict[tuple[str, ...], str] = {}
     for words in lines:
         seeds = [word for word in words if PLAIN_SEED.match(word)]
         rest = tuple(word for word in words if not OF_GROUP.match(word) and word not in seeds)
@@ -120,21 +121,25 @@ def compose_runs(lines: Iterable[Sequence[str]]) -> Iterator[Run]:
             yield compose_run(words)
             continue
         parts: dict[str, Any] = {}
+        names: dict[str, str] = {}
         for group in GROUPS:
-            chosen, own = _choice(group, words), tuple(word for word in words if word.startswith(f"{group}."))
+            said = (group, *(word for word in words if word.startswith(f"{group}=")))
+            if said not in choices:
+                choices[said] = _choice(group, words)
+            chosen, own = choices[said], tuple(word for word in words if word.startswith(f"{group}."))
             if (group, chosen, own) not in merged:
                 merged[group, chosen, own] = _merged(group, chosen, own)
-            parts[group] = merged[group, chosen, own]
+            names[group], parts[group] = chosen, merged[group, chosen, own]
         if None in parts.values() or rest not in composed:
             whole = compose_run([word for word in words if word not in seeds])  # or the message, if a word is wrong
             composed.setdefault(rest, whole)
         yield replace(
             composed[rest],
-            method=_choice("method", words),
+            method=names["method"],
             config=parts["method"],
             split=parts["split"],
             network=parts["network"],
-            network_name=_choice("network", words),
+            network_name=names["network"],
             seed=int(seeds[0].partition("=")[2]) if seeds else composed[rest].seed,
             words=tuple(words),
         )

@@ -91,9 +91,7 @@ def facade(spots: Spots, look: Look, street: Street) -> None:
     glass = bars(across, wide) * bars(up, high)
     shop = (rest(key * 29) > 0.5) & ~upper
     door = (scatter(np.floor(u / bay), 0 * u, key) < 0.3) & ~upper & ~shop
-    frame = np.where(
-        shop, band(v, 0.4, 2.7, fv), np.where(door, bars(across, 0.5) * band(v, -1, 2.4, fv), frame)
-    )
+    frame = np.where(shop, band(v, 0.4, 2.7, fv), np.where(door, bars(across, 0.5) * band(v, -1, 2.4, fv), frame))
     pane = bars(across, 0.86) * band(v, 0.6, 2.5, fv)
     glass = np.where(shop, pane, np.where(door, 0, glass))
     if look.detail > 0:

@@ -90,13 +90,15 @@ class Cluster:
         self.spawn("slurmctld", "-D", "-i", "-c", "-f", str(self.folder / "slurm.conf"))
         for node in ("n1", "n2"):
             self.start_node(node)
-        wait_for(lambda: self.call("sinfo", "-h", "-N", "-p", "low", "-o", "%T").split() == ["idle", "idle"], 180, "nodes")
+        wait_for(
+            lambda: self.call("sinfo", "-h", "-N", "-p", "low", "-o", "%T").split() == ["idle", "idle"], 180, "nodes"
+        )
 
     def start_node(self, node: str) -> None:
         self.spawn("slurmd", "-D", "-N", node, "-f", str(self.folder / "slurm.conf"), name=node)
 
     def spawn(self, program: str, *words: str, name: str = "") -> None:
-        log = open(self.folder / "logs" / f"{name or program}.out", "ab")  # noqa: SIM115
+        log = open(self.folder / "logs" / f"{name or program}.out", "ab")
         path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
         self.processes[name or program] = subprocess.Popen(
             [program, *words], env=os.environ | {"PATH": path} | self.environment, stdout=log, stderr=log,

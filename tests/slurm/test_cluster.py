@@ -18,7 +18,7 @@ from tests.slurm.cluster import Cluster, why_not
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 METHODS = "method=source_only,adabn"
-LONG = ("split.budget=400", "save_minutes=0.05")  # long enough to be preempted in, on any machine
+SECONDS = 40.0  # of a stage: long enough to be preempted in, on any machine
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +43,33 @@ def _here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+def straight_run(store, *words):
+    """One process that nobody disturbs."""
+    ours = [word for word in tiny.words(store, *words) if not word.startswith("slurm.")]
+    subprocess.run([sys.executable, "-m", "bench.run", "--multirun", *ours], check=True)
+
+
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory):
-    """The store of the same sweep, run in one process that nobody disturbs."""
+def long(tmp_path_factory):
+    """The words of a stage that takes SECONDS on this machine."""
+    store = tmp_path_factory.mktemp("pace")
+    straight_run(store, "method=source_only")
+    (log,) = store.glob("runs/*/*/log.jsonl")
+    pace = json.loads(log.read_text().splitlines()[-1])["seconds"] / 6
+    return (f"split.budget={min(4000, max(20, round(SECONDS / pace)))}", "save_minutes=0.03")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, long):
+    """The store of the same sweep."""
     store = tmp_path_factory.mktemp("straight")
-    words = [word for word in tiny.words(store, METHODS, *LONG) if not word.startswith("slurm.")]
-    subprocess.run([sys.executable, "-m", "bench.run", "--multirun", *words], check=True)
+    straight_run(store, METHODS, *long)
     return store
 
 
 def go(store, *words):
     more = ("slurm.gpus=1", "slurm.cpus=2", "slurm.partition=low", "slurm.minutes=40", "slurm.copy=false", *words)
-    return launch.main(tiny.words(store, METHODS, *LONG, *more))
+    return launch.main(tiny.words(store, METHODS, *more))
 
 
 def found(store):
@@ -90,14 +105,28 @@ def starts(store, name):
     return [life for life in lives(sweep.of(sweep.jobs[name])) if life["event"] == "start"]
 
 
-def test_a_sweep_preempted_by_a_job_of_higher_priority_ends_with_the_same_records(slurm, straight, tmp_path):
-    assert go(tmp_path) == 0
+def test_a_sweep_preempted_by_a_job_of_higher_priority_ends_with_the_same_records(slurm, straight, long, tmp_path):
+    assert go(tmp_path, *long) == 0
     until(tmp_path, lambda _: bool(in_training(tmp_path)))
     name = in_training(tmp_path)
     for node in ("n1", "n2"):
-        slurm.call("sbatch", "-p", "high", "--gres=gpu:1", "-c", "2", "-t", "5", "-w", node, "-o", "/dev/null", "--wrap=sleep 20")
+        slurm.call(
+            "sbatch",
+            "-p",
+            "high",
+            "--gres=gpu:1",
+            "-c",
+            "2",
+            "-t",
+            "5",
+            "-w",
+            node,
+            "-o",
+            "/dev/null",
+            "--wrap=sleep 20",
+        )
     until(tmp_path, lambda states: states[name].kind == "preempted")
-    assert go(tmp_path) == 0  # launching again submits nothing: all of it is queued or done
+    assert go(tmp_path, *long) == 0  # launching again submits nothing: all of it is queued or done
     assert len((tiny.opened(tmp_path).folder / "submitted.jsonl").read_text().splitlines()) == len(
         {job.level for job in tiny.opened(tmp_path).jobs.values()}
     ) + extra_arrays(tmp_path)
@@ -115,8 +144,10 @@ def extra_arrays(store):
     return len({(job.level, job.gpu) for job in jobs}) - len({job.level for job in jobs})
 
 
-def test_a_sweep_whose_node_died_and_whose_job_was_scancelled_ends_with_the_same_records(slurm, straight, tmp_path):
-    assert go(tmp_path) == 0
+def test_a_sweep_whose_node_died_and_whose_job_was_scancelled_ends_with_the_same_records(
+    slurm, straight, long, tmp_path
+):
+    assert go(tmp_path, *long) == 0
     until(tmp_path, lambda _: bool(in_training(tmp_path)))
     name = in_training(tmp_path)
     handed = state.ids(tiny.opened(tmp_path).folder)[name]
@@ -137,8 +168,8 @@ def queued(slurm):
     return slurm.call("squeue", "-h").strip()
 
 
-def test_cancel_leaves_no_job_and_resume_continues(slurm, straight, tmp_path):
-    assert go(tmp_path) == 0
+def test_cancel_leaves_no_job_and_resume_continues(slurm, straight, long, tmp_path):
+    assert go(tmp_path, *long) == 0
     until(tmp_path, lambda _: bool(in_training(tmp_path)))
     assert cancel.main([f"store={tmp_path}"]) == 0
     end = time.monotonic() + 120
@@ -156,7 +187,9 @@ def test_more_jobs_than_an_array_may_have_go_in_several(slurm, tmp_path):
     seeds = ",".join(map(str, range(14)))
     words = ("slurm.gpus=1", "slurm.partition=low", "slurm.copy=false", "method=source_only", f"seed={seeds}")
     assert launch.main(tiny.words(tmp_path, *words)) == 0
-    sent = [json.loads(line)["jobs"] for line in (tiny.opened(tmp_path).folder / "submitted.jsonl").read_text().splitlines()]
+    sent = [
+        json.loads(line)["jobs"] for line in (tiny.opened(tmp_path).folder / "submitted.jsonl").read_text().splitlines()
+    ]
     assert [len(jobs) for jobs in sent] == [1, 11, 3, 11, 3, 11, 3, 1]
     assert cancel.main([f"store={tmp_path}"]) == 0
 
@@ -171,6 +204,8 @@ def test_two_nodes_train_one_stage_together(slurm, tmp_path):
     """The ranks find each other; the record says that there were two."""
     words = ("slurm.gpus=1", "slurm.nodes=2", "slurm.partition=low", "slurm.copy=false", "method=source_only")
     assert launch.main(tiny.words(tmp_path, *words)) == 0
-    until(tmp_path, lambda states: not {"pending", "running", "waiting", "preempted"} & {s.kind for s in states.values()})
+    until(
+        tmp_path, lambda states: not {"pending", "running", "waiting", "preempted"} & {s.kind for s in states.values()}
+    )
     (record,) = tmp_path.glob("runs/*/*/record.json")
     assert json.loads(record.read_text())["world"] == 2

@@ -173,11 +173,15 @@ def test_what_failed_is_tried_again_only_on_request_and_with_all_that_needs_it(f
     (folder / FAILED).write_text('{"reason": "not finite", "message": "step 3: loss is nan"}')
     (fake / "queue.json").write_text("[]")
     assert resume.main([f"store={store}"]) == 0
-    names = {name for name, handed in state.ids(opened(store).folder).items() if handed in {j["id"] for j in listed(fake)}}
+    names = {
+        name for name, handed in state.ids(opened(store).folder).items() if handed in {j["id"] for j in listed(fake)}
+    }
     assert folder.name not in names and names
     assert all(folder.name not in opened(store).jobs[name].needs or name == "collect" for name in names)
     assert resume.main([f"store={store}", "failed=yes"]) == 0
-    names = {name for name, handed in state.ids(opened(store).folder).items() if handed in {j["id"] for j in listed(fake)}}
+    names = {
+        name for name, handed in state.ids(opened(store).folder).items() if handed in {j["id"] for j in listed(fake)}
+    }
     assert folder.name in names and not (folder / FAILED).exists()
     assert names == {name for name, job in opened(store).jobs.items() if job.work != "pack"}
 

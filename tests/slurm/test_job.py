@@ -68,7 +68,7 @@ def test_work_that_fails_says_so_and_stops_nobody_else(place):
 
 
 def test_the_reason_that_the_work_gave_is_kept(place):
-    work = f"open({str(place / FAILED)!r}, 'w').write('{{\"reason\": \"not finite\", \"message\": \"\"}}'); raise SystemExit(1)"
+    work = f'open({str(place / FAILED)!r}, \'w\').write(\'{{"reason": "not finite", "message": ""}}\'); raise SystemExit(1)'
     run(place, work)
     assert failure(place) == "not finite"
 
@@ -225,7 +225,9 @@ def test_only_the_first_node_writes(place):
 def scontrol(folder, state):
     """A scontrol that knows one job and notes what it is asked."""
     program = folder / "scontrol"
-    program.write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n[ "$1" = show ] && echo "JobId=7 JobState={state}"\nexit 0\n')
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {folder}/asked\n[ "$1" = show ] && echo "JobId=7 JobState={state}"\nexit 0\n'
+    )
     program.chmod(0o755)
     return folder / "asked"
 

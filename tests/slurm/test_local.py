@@ -104,7 +104,13 @@ def at_work(store):
     found = []
     for job in sweep.jobs.values():
         folder, known = state.work_folder(sweep.of(job)), lives(sweep.of(job))
-        if job.work == "stage" and known and known[-1]["event"] == "start" and folder and (folder / "log.jsonl").exists():
+        if (
+            job.work == "stage"
+            and known
+            and known[-1]["event"] == "start"
+            and folder
+            and (folder / "log.jsonl").exists()
+        ):
             found.append(known[-1]["pid"])
     return found
 

@@ -6,9 +6,9 @@ import pytest
 
 from bench.config import ConfigError, compose_run, compose_runs
 from bench.config import sweep as expand
+from bench.job import Planner
 from bench.plan import chain, reseeded
 from bench.plugins import Unknown, methods
-from bench.job import Planner
 from slurm import launch, state, sweep
 from tests.slurm import tiny
 
@@ -81,7 +81,13 @@ def test_launching_plans_everything_before_anything_is_written(tmp_path, capsys)
 def test_a_dry_run_tells_the_sharing_the_hours_and_the_wall_time_and_leaves_nothing(tmp_path, capsys):
     assert launch.main(tiny.words(tmp_path, "method=source_only,adabn", "slurm.gpus=1", "--dry-run")) == 0
     told = capsys.readouterr().out
-    for words in ("2 distinct for the 3", "shared: source_only", "GPU hours:", "simulated wall time", "level 0, 1 pack"):
+    for words in (
+        "2 distinct for the 3",
+        "shared: source_only",
+        "GPU hours:",
+        "simulated wall time",
+        "level 0, 1 pack",
+    ):
         assert words in told
     assert list(tmp_path.iterdir()) == []
 

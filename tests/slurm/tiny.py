@@ -15,7 +15,17 @@ SMALL = (
     "split.target.limit=6", "split.test.size=[64,32]", "split.test.limit=3", "split.crop=[64,32]", "split.budget=6",
     "split.batch=2", "network.width=4", "device=cpu", "slurm.gpus=0", "slurm.cpus=1",
 )  # fmt: skip
-PASSING = ("created", "cost", "chain", "throughput", "hardware", "commit", "dirty", "restarts", "panels")  # not what was learnt
+PASSING = (
+    "created",
+    "cost",
+    "chain",
+    "throughput",
+    "hardware",
+    "commit",
+    "dirty",
+    "restarts",
+    "panels",
+)  # not what was learnt
 
 
 def words(store: Path, *more: str) -> list[str]:
