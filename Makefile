@@ -3,7 +3,7 @@ FITS   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c "$(FITS)" 2>/dev/null && echo $$p && break; done)
 RUN    := .venv/bin/python -m
 
-.PHONY: help demo test test-all bench lint clean
+.PHONY: help demo test test-all test-slurm bench lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,9 @@ test: .venv/installed-test ## every test but the slow ones
 test-all: .venv/installed-test ## every test
 	$(RUN) pytest -m "not speed"
 
+test-slurm: .venv/installed-test ## sweeps on a throw-away Slurm; needs root, slurm-wlm and munge, minutes
+	$(RUN) pytest -m slow tests/slurm/test_cluster.py
+
 bench: .venv/installed-test ## the speed of the suite's own code
 	$(RUN) pytest -m speed tests/speed
 
@@ -33,7 +36,7 @@ lint: .venv/installed-test ## ruff and mypy
 
 clean: ## remove .venv, caches and builds; the store stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks outputs multirun
-	find bench methods datasets tests -name __pycache__ -prune -exec rm -rf {} +
+	find bench methods datasets slurm tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: pyproject.toml
 	@$(or $(PYTHON),false) -c "$(FITS)" 2>/dev/null || { echo "This needs Python 3.11, 3.12 or 3.13; found: $$($(or $(PYTHON),python3) -V 2>&1 || true). Name one: make PYTHON=python3.12"; exit 1; }

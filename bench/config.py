@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,67 @@ def compose_run(words: Sequence[str]) -> Run:
         snapshots=tree.snapshots,
         words=tuple(words),
     )
+
+
+def compose_runs(lines: Iterable[Sequence[str]]) -> Iterator[Run]:
+    """`compose_run` of each line, a thousand times faster where lines share words: what they share is shared, too.
+
+    Hydra composes one run for each set of words outside the groups; a group's settings are merged into its dataclass.
+    """
+    composed: dict[tuple[str, ...], Run] = {}
+    merged: dict[tuple[str, str, tuple[str, ...]], Any] = {}
+    choices: dict[tuple[str, ...], str] = {}
+    for words in lines:
+        seeds = [word for word in words if PLAIN_SEED.match(word)]
+        rest = tuple(word for word in words if not OF_GROUP.match(word) and word not in seeds)
+        if len(seeds) > 1 or any("${" in word or word[0] in "+~" for word in words):
+            yield compose_run(words)
+            continue
+        parts: dict[str, Any] = {}
+        names: dict[str, str] = {}
+        for group in GROUPS:
+            said = (group, *(word for word in words if word.startswith(f"{group}=")))
+            if said not in choices:
+                choices[said] = _choice(group, words)
+            chosen, own = choices[said], tuple(word for word in words if word.startswith(f"{group}."))
+            if (group, chosen, own) not in merged:
+                merged[group, chosen, own] = _merged(group, chosen, own)
+            names[group], parts[group] = chosen, merged[group, chosen, own]
+        if None in parts.values() or rest not in composed:
+            whole = compose_run([word for word in words if word not in seeds])  # or the message, if a word is wrong
+            composed.setdefault(rest, whole)
+        yield replace(
+            composed[rest],
+            method=names["method"],
+            config=parts["method"],
+            split=parts["split"],
+            network=parts["network"],
+            network_name=names["network"],
+            seed=int(seeds[0].partition("=")[2]) if seeds else composed[rest].seed,
+            words=tuple(words),
+        )
+
+
+PLAIN_SEED = re.compile(r"seed=(0|[1-9]\d*)$")
+OF_GROUP = re.compile(rf"({'|'.join(GROUPS)})[.=]")
+
+
+def _merged(group: str, chosen: str, words: Sequence[str]) -> Any:
+    """The group's dataclass with the words' values; None if some word is not understood."""
+    kinds: dict[str, Callable[[], Any]] = {
+        "method": lambda: plugins.method(chosen).Config,
+        "split": lambda: plugins.split(chosen),
+        "network": lambda: NETWORKS[chosen],
+    }
+    kind = kinds[group]()
+    try:
+        tree = OmegaConf.structured(kind)
+        for override in OverridesParser.create().parse_overrides(list(words)):
+            OmegaConf.update(tree, override.key_or_group.partition(".")[2], override.value(), merge=True)
+        plain = OmegaConf.to_container(tree, resolve=True)
+        return from_plain(kind if isinstance(kind, type) else type(kind), plain)
+    except (HydraException, OmegaConfBaseException, ValueError, TypeError):
+        return None
 
 
 def _choice(group: str, words: Sequence[str]) -> str:

@@ -30,6 +30,10 @@ class MissingData(FileNotFoundError):
     """A data set is not where it was looked for. One message for all that is missing; nothing has been trained."""
 
 
+class NotPacked(LookupError):
+    """A pack is not there, and it was asked not to build it."""
+
+
 @dataclass(frozen=True)
 class Domains:
     """Opens the packs of one split. roots: {data set: folder}; packs are kept under `store`/packs."""
@@ -39,6 +43,7 @@ class Domains:
     store: Path
     workers: int = 2
     show: bool = True
+    build: bool = True  # a pack that is not there; otherwise NotPacked
 
     def require(self) -> None:
         """MissingData unless every data set of the split is there; ValueError if its protocol scores less than it."""
@@ -149,6 +154,8 @@ class Domains:
         items = self.index(domain) if items is None else items
         folder = self.place(domain, fields, items)
         if not (folder / "index.json").exists():
+            if not self.build:
+                raise NotPacked(folder)
             module = plugins.dataset(domain.dataset)
             with Meter(f"pack {domain.dataset} {domain.part}", len(items), show=self.show) as meter:
                 build(folder, module, items, fields, domain.size, self.label_map(domain, fields), self.workers,

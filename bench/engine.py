@@ -20,6 +20,7 @@ from bench import checkpoint, dist
 from bench.log import Log, Meter
 from bench.problem import Labelled, Unlabelled
 from bench.rng import reseed
+from bench.signals import ASKING
 from bench.stage import Stage
 
 REPORTS = 100  # lines a stage leaves in its log
@@ -208,12 +209,12 @@ def _reserve(path: Path, size: int) -> None:
 
 @contextlib.contextmanager
 def listening() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGUSR2 set, for as long as the block lasts. Only the main thread can listen."""
+    """An event that a signal of ASKING sets, for as long as the block lasts. Only the main thread can listen."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = {s: signal.signal(s, lambda *_: asked.set()) for s in (signal.SIGTERM, signal.SIGUSR2)}
+    before = {s: signal.signal(s, lambda *_: asked.set()) for s in ASKING}
     try:
         yield asked
     finally:

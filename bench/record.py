@@ -138,6 +138,7 @@ class RunRecord(_Part):
     manifests: dict[str, str] = {}  # "source NAME", "target NAME" ..., "test": the hash of the images
     batchnorm: str = ""
     network: Network = Network()
+    restarts: int = 0  # of the jobs that trained it: preempted, out of time, killed
     precision: str = ""
     world: int = 1
     exact: bool = True  # the same command gives the same bits on this kind of machine

@@ -33,6 +33,8 @@ from bench.rng import reseed
 from bench.split import Split
 from bench.store import Store, write_json
 
+COMMIT = "COMMIT"  # a file beside bench/: the commit it was copied from, and "dirty"
+
 
 def main(words: Sequence[str]) -> int:
     """The exit code: 0 done, 1 a stage or a scorer failed, 2 not understood or data missing, 75 asked to stop."""
@@ -86,12 +88,22 @@ def execute(run: Run) -> None:
     if not main_rank:
         return
     folder, asked = store.folder(root.key), describe(run, root, store, domains, cached, device)
-    write_json(folder / record.RUN, asked)
+    ask(folder, asked)
     if not answers(folder / record.RECORD, asked["record"]):
-        for program in ("bench.predict", "bench.score"):
-            words = [root.key, f"store={run.store}", *(f"data.{name}={path}" for name, path in run.data.items())]
-            subprocess.run([sys.executable, "-m", program, *words], check=True)
+        for name in ("bench.predict", "bench.score"):
+            program(name, root.key, run)
     console.print(report.summary(folder, run.store))
+
+
+def ask(folder: Path, about: dict[str, Any]) -> None:
+    """Say in the run's folder what prediction and scoring shall do."""
+    write_json(folder / record.RUN, about)
+
+
+def program(name: str, key: str, run: Run) -> None:
+    """Run one of the suite's programs on a run of the store. CalledProcessError if it fails."""
+    words = [key, f"store={run.store}", *(f"data.{name}={path}" for name, path in run.data.items())]
+    subprocess.run([sys.executable, "-m", name, *words], check=True)
 
 
 def answers(file: Path, asked: dict[str, Any]) -> bool:
@@ -312,8 +324,14 @@ def _frequencies(packs: Sequence[Any], num_classes: int) -> tuple[float, ...]:
 
 @cache
 def _commit() -> tuple[str, bool]:
-    """The commit of the code that runs, and whether it was changed since; empty outside a checkout."""
+    """The commit of the code that runs, and whether it was changed since; empty outside a checkout.
+
+    A copy that a sweep runs from (slurm.launch) has them in a file.
+    """
     here = Path(__file__).parent
+    if (stamp := here.parent / COMMIT).exists():
+        commit, _, dirty = stamp.read_text().strip().partition(" ")
+        return commit, dirty == "dirty"
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=False)

@@ -23,11 +23,11 @@ SOFT, HARD = 250, 400  # lines of a file: reported, refused
 
 # A module of bench imports from lower storeys, or sideways, never in a circle. A package is meant with all its modules.
 STOREYS = (
-    "problem rng dist schedule record exact plain fingerprint words predictions",
+    "problem rng dist schedule record exact plain fingerprint words predictions signals",
     "split optim ema log tasks nets data.labels data.geometry data.augment data.pack data.decode data.packing",
     "stage checkpoint data.stream data.sampling",
     "plugins config plan store engine manifest domains throughput predict score",
-    "tables panel report check status run criteria select",
+    "tables panel report check status run criteria select job",
 )
 STOREY = {f"bench.{name}": storey for storey, names in enumerate(STOREYS) for name in names.split()}
 
@@ -38,7 +38,7 @@ MAY_IMPORT = {  # beside its own package, where nothing else is said
     ),
     "datasets": tuple(f"bench.{name}" for name in "problem split data.labels data.geometry data.pack".split()),
     "leaderboard": ("bench.record",),
-    "slurm": ("bench.plan", "bench.plugins", "bench.config", "bench.run"),
+    "slurm": ("bench.plan", "bench.plugins", "bench.config", "bench.job"),
 }
 PROGRAMS = {  # command lines of datasets/: they look names up, and do what a run would do
     "datasets.verify": ("bench.plugins", "bench.log", "bench.manifest"),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from bench.data.decode import Decoder, decoder
 from bench.data.geometry import Camera, Size
 from bench.data.pack import FORMATS, LAYOUT, DatasetModule, Item, Pack, num_bytes
+from bench.signals import deaf
 
 JOURNAL = "journal.jsonl"  # of an unfinished pack: its first line says of what, then a line an image
 
@@ -169,7 +170,9 @@ def _each(job: _Job, places: Sequence[int], items: Sequence[Item], workers: int)
     pool = ProcessPoolExecutor(workers, context)
     try:
         chunk = min(8, -(-len(items) // (4 * workers)))
-        yield from pool.map(job, places, items, chunksize=chunk)
+        with deaf():
+            packed = pool.map(job, places, items, chunksize=chunk)
+        yield from packed
     except BrokenProcessPool as error:
         raise Killed(f"one of {workers} packing processes was killed; out of memory? try fewer") from error
     finally:

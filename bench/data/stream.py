@@ -21,6 +21,7 @@ from bench.data.pack import Pack
 from bench.data.sampling import TRIES, Rare, place, share, shown, uniforms
 from bench.data.sampling import draw as drawn
 from bench.problem import Labelled, Unlabelled
+from bench.signals import deaf
 from bench.split import Augmentation
 
 
@@ -144,7 +145,9 @@ class Stream:
             multiprocessing_context=context,
             generator=torch.Generator(),  # or the loader would draw from everybody's
         )
-        yield from map(self._to_batch, loader)
+        with deaf():
+            batches = iter(loader)
+        yield from map(self._to_batch, batches)
 
     def collate(self, step: int) -> dict[str, Tensor]:
         """This rank's images of a step in stored types, geometry applied, photometry drawn: work for any process."""
