@@ -85,7 +85,7 @@ class Board:
         def measured() -> list[Place]:
             frame = self.index.frame
             counts = frame.groupby(["split", "protocol", "evaluator"]).size().sort_values(ascending=False)
-            return [Place(*key) for key in counts.index] + [Place(name) for name in published.PROTOCOLS]
+            return [Place(*key) for key in counts.index] + [Place(name) for name in published.protocols()]
 
         found: list[Place] = self.once(("places",), measured)
         return found
@@ -194,6 +194,16 @@ class Board:
             kept = (written, one["semseg.confusion"].sum(0) if one is not None and there else None)
             self._matrices[key] = kept
         return kept[1]
+
+    def angles(self, key: str) -> NDArray[np.float64] | None:
+        """A run's share of pixels, in percent, below each angle of the normals' histogram."""
+
+        def found() -> NDArray[np.float64] | None:
+            one = self.statistics(key, without=("semseg.confusion",))
+            return stats.below(one) if one is not None else None
+
+        curve: NDArray[np.float64] | None = self.once(("angles", key), found)
+        return curve
 
     def _row(self, key: str) -> dict[str, Any]:
         table: dict[str, dict[str, Any]] = self.once(

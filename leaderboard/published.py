@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 FILE = Path(__file__).with_name("published.csv")
@@ -70,7 +71,7 @@ def means(protocol: str) -> pd.DataFrame:
     found = table()
     found = found[(found["protocol"] == protocol) & (found["class_name"] == "")]
     strongest = found.drop_duplicates(["method", "backbone", "metric", "flags"])
-    sign = strongest["higher_is_better"].astype(str).str.lower().map({"true": -1, "false": 1})
+    sign = np.where(strongest["higher_is_better"], -1, 1)
     ordered = strongest.assign(_by=strongest["value"] * sign).sort_values(["metric", "_by"], kind="stable")
     return ordered.drop(columns="_by").reset_index(drop=True)
 
@@ -82,6 +83,12 @@ def cells(protocol: str) -> pd.DataFrame:
     return found[named & ~found["flags"].str.split(";").map(lambda flags: UNCHECKED in flags)].reset_index(drop=True)
 
 
+def protocols() -> list[str]:
+    """The protocols that some number is reported for."""
+    there = set(table()["protocol"])
+    return [name for name in PROTOCOLS if name in there]
+
+
 def neighbours(sources: tuple[str, ...], test: str) -> tuple[str, ...]:
     """The protocols whose numbers may stand beside a split's rows, apart from them."""
-    return tuple(name for source in sources for name in NEIGHBOURS.get((source, test), ()))
+    return tuple(name for source in sources for name in NEIGHBOURS.get((source, test), ()) if name in protocols())

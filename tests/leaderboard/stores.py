@@ -110,7 +110,8 @@ def begun(store: Path, method: str, seed: int, key: str = "ffee" * 8) -> None:
     folder = store / "runs" / key[:2] / key
     folder.mkdir(parents=True)
     asked = {"method": method, "split": SPLIT, "seed": seed, "protocol": "city-v1", "selection": "last"}
-    asked |= {"versions": {"bench": "0.1.0"}}
+    asked |= {"versions": {"bench": "0.1.0"}, "precision": "fp32", "config": {"lr": 0.001, "weighting": "equal"}}
+    asked |= {"network": {"name": "small", "weights": "none"}, "manifests": {"test": "ab" * 32}}
     (folder / "run.json").write_text(json.dumps({"record": asked}))
 
 
