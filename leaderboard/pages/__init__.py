@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leaderboard.board import Board
-from leaderboard.page import Page, Query, missing
+from leaderboard.page import Link, Page, Query, missing
 from leaderboard.pages import about, compare, front, method, run, views
 
 
@@ -24,3 +24,19 @@ def page(board: Board, path: str, search: str = "") -> Page:
         case ["about"]:
             return about.page(board)
     return missing("No such page", "There is no page at this address.")
+
+
+def menu(query: Query) -> tuple[Link, ...]:
+    """The pages of the place that a link names."""
+    looks = (Link(SHORT[name], query.to(f"/view/{name}")) for name in views.VIEWS)
+    return Link("Board", query.to("/")), *looks, Link("Compare", query.to("/compare")), Link("About", "/about")
+
+
+SHORT = {
+    "pareto": "Speed",
+    "classes": "Classes",
+    "depth": "Depth",
+    "normals": "Normals",
+    "seeds": "Seeds",
+    "selection": "Selection",
+}
