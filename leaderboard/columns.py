@@ -39,9 +39,9 @@ RANK = Column(
     "rows of one shade are tied: the first of them is better than the others in fewer than 97.5 % of the draws",
     0,
     shown="rank",
-    width=110,
+    width=105,
 )
-METHOD = Column("method", "method", "the file in methods/, or the plug-in", link="method_href", width=150)
+METHOD = Column("method", "method", "the file in methods/, or the plug-in", link="method_href", width=140)
 VARIANT = Column("variant", "variant", "what was changed on the command line, and whatever else tells rows apart")
 COST = (
     Column("delta", "Δ multi-task % ↑", "mean over tasks of the gain over single-task networks of the same seed, one "
@@ -55,12 +55,12 @@ COST = (
     Column("testbed", "testbed", "device, threads and precision that speed was measured with", group="speed"),
     Column("hours", "cost h ↓", "hours of training of the whole chain of stages, cached or not, times the number of "
            "devices", 2, "", "cost"),
-    Column("device", "on", "cuda: the hours are GPU hours; cpu: they are hours of a CPU", group="cost"),
+    Column("device", "on", "cuda: the hours are GPU hours; cpu: they are hours of a CPU", group="cost", width=75),
     Column("seeds", "seeds", "runs with a whole record; a ranked row has at least 3", 0),
     Column("trust", "trust", "scored: the statistics of every test image are here, scored by the operator's own "
            "referee; self-reported: a record alone, not ranked"),
-    Column("date", "date", "of the newest run"),
-    Column("why", "not ranked because", "why a row has no rank"),
+    Column("date", "date", "of the newest run", width=110),
+    Column("why", "not ranked because", "why a row has no rank", width=260),
 )  # fmt: skip
 
 
@@ -82,9 +82,10 @@ REPORTED = (
     Column("backbone", "backbone", "network"),
     Column("metric", "metric", "as the source names it; iou without a class is the mean"),
     Column("value", "value", "the number as printed", 2),
-    Column("unit", "unit", "of the value"),
+    Column("unit", "unit", "of the value", width=90),
     Column("evidence", "mark", "R README, config, code or figure of its own repository; R2 of another's; T full text of "
            "a paper; I issue thread; A aggregator; M recalled, not confirmed"),
-    Column("source", "source", "where the number was read"),
-    Column("flags", "flags", "selection, seeds, start, extra signals, evaluation, provenance: rows differ by them"),
+    Column("source", "source", "where the number was read", width=250),
+    Column("flags", "flags", "selection, seeds, start, extra signals, evaluation, provenance: rows differ by them",
+           width=330),
 )  # fmt: skip

@@ -73,6 +73,7 @@ class Figure:
 
     plot: Mapping[str, Any]
     table: Table
+    wide: int = 0  # pixels that it needs: on a narrower screen it scrolls
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,9 @@ def means(protocol: str) -> pd.DataFrame:
     found = found[(found["protocol"] == protocol) & (found["class_name"] == "")]
     strongest = found.drop_duplicates(["method", "backbone", "metric", "flags"])
     sign = np.where(strongest["higher_is_better"], -1, 1)
-    ordered = strongest.assign(_by=strongest["value"] * sign).sort_values(["metric", "_by"], kind="stable")
-    return ordered.drop(columns="_by").reset_index(drop=True)
+    ordered = strongest.assign(_by=strongest["value"] * sign, _iou=strongest["metric"] != "iou")
+    ordered = ordered.sort_values(["_iou", "metric", "_by"], kind="stable")
+    return ordered.drop(columns=["_by", "_iou"]).reset_index(drop=True)
 
 
 def cells(protocol: str) -> pd.DataFrame:

@@ -135,6 +135,17 @@ def reason(row: Mapping[str, Any], test_set: str, development: bool) -> str:
     return ""
 
 
+def mark(row: Mapping[str, Any]) -> str:
+    """A word in the place of a rank; `why` says it in full."""
+    if row["oracle"]:
+        return "oracle"
+    if row["target_labels"]:
+        return "lent labels"
+    if row["seeds"] < SEEDS:
+        return f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
+    return "unranked" if row["why"] else "..."
+
+
 def headlines_of(scored: Sequence[str]) -> list[str]:
     """The headline metrics of the tasks a split scores, in their order."""
     return [metric.name for task, metric in HEADLINES.items() if task in scored]
@@ -165,8 +176,8 @@ def place(table: pd.DataFrame, by: str, drawn: Mapping[str, Drawn]) -> pd.DataFr
     for name in ("place", "low", "high", "group", "beats_next"):
         table[name] = [getattr(found[one], name) if one in found else math.nan for one in table["id"]]
     table["rank"] = [
-        "" if pd.isna(p) else f"{p:.0f}" if a == b else f"{p:.0f} ({a:.0f}-{b:.0f})"
-        for p, a, b in zip(table["place"], table["low"], table["high"], strict=True)
+        mark(row) if pd.isna(p) else f"{p:.0f}" if a == b else f"{p:.0f} ({a:.0f}-{b:.0f})"
+        for row, p, a, b in zip(table.to_dict("records"), table["place"], table["low"], table["high"], strict=True)
     ]
     first = metrics[0]
     table["_unranked"] = table["place"].isna()

@@ -51,8 +51,8 @@ def block(one: Block, query: Query) -> Component:
             return choice(one)
         case Table():
             return grid(one, query) if one.name else plain(one)
-        case Figure(plot, table):
-            return figure(plot, table)
+        case Figure():
+            return figure(one)
         case Pairs(pairs):
             return html.Div([pair(each) for each in pairs], className="pairs")
         case Facts(facts):
@@ -111,7 +111,7 @@ def grid(table: Table, query: Query) -> Component:
         "theme": {"function": "themeQuartz.withParams({fontFamily: 'inherit', headerFontSize: 12, spacing: 6})"},
         "domLayout": "normal" if tall else "autoHeight",
         "pinnedBottomRowData": held,
-        "rowClassRules": {"tied": "params.data.group % 2 == 1"},
+        "rowClassRules": {"tied": "params.data.group % 2 == 1", "unranked": "params.data.place === null"},
         "enableCellTextSelection": True,
         "ensureDomOrder": not tall,
         "suppressColumnMoveAnimation": True,
@@ -126,7 +126,7 @@ def grid(table: Table, query: Query) -> Component:
         getRowId="params.data.id",
         filterModel=model(query.filter),
         dashGridOptions=options,
-        style={"height": "70vh" if tall else None, "width": "100%"},
+        style={"height": ("70vh" if "id" in needed else "26rem") if tall else None, "width": "100%"},
     )
     meaning = [html.Div([html.Dt(c.heading), html.Dd(c.about)]) for c in table.columns if c.about]
     return html.Section(
@@ -207,13 +207,16 @@ def definition(column: Column, order: str) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def figure(plot: Any, table: Table) -> Component:
-    graph = dcc.Graph(figure=dict(plot), config=CONFIG, id={"type": "graph", "name": table.caption})
+def figure(one: Figure) -> Component:
+    words = one.table.caption
+    style = {"minWidth": one.wide} if one.wide else {}
+    graph = dcc.Graph(figure=dict(one.plot), config=CONFIG, id={"type": "graph", "name": words}, style=style)
+    said = {"aria-label": f"{words}. The numbers are in the table below."}
     return html.Figure(
         [
-            html.Div(graph, role="img", **{"aria-label": f"{table.caption}. The numbers are in the table below."}),
-            html.Figcaption(table.caption),
-            html.Details([html.Summary("The numbers"), plain(table)]),
+            html.Div(graph, role="group", className="plot", **said),
+            html.Figcaption(words),
+            html.Details([html.Summary("The numbers"), plain(one.table)]),
         ],
         className="figure",
     )

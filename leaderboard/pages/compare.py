@@ -172,4 +172,4 @@ def differing(board: Board, a: str, b: str, label_a: str, label_b: str) -> Itera
     names = [name for name in dict.fromkeys((*mine, *theirs)) if mine.get(name) != theirs.get(name)]
     table = pd.DataFrame({"name": names, "a": [mine.get(n, "-") for n in names], "b": [theirs.get(n, "-") for n in names]})
     listed = (Column("name", "setting"), Column("a", label_a), Column("b", label_b))
-    yield Table(table, listed, f"{len(names)} settings differ between the newest runs")
+    yield Table(table, listed, "Between the newest runs, without seeds")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from leaderboard import classes, columns, published, rows
 from leaderboard.board import Board, Place
-from leaderboard.page import Block, Choice, Link, Page, Query, Table, Text, href, missing, text
+from leaderboard.page import Block, Choice, Link, Page, Query, Table, href, missing, text
 from leaderboard.ranks import DRAWS, TOGETHER
 
 KEEP = ("selection", "classes", "by")
@@ -42,11 +42,7 @@ def page(board: Board, query: Query) -> Page:
         query.to("/download/rows", *KEEP),
         tuple(shown["id"][shown["oracle"]]) if len(shown) else (),
     )
-    beside = [
-        block
-        for protocol in published.neighbours(runs["source"].iloc[-1], runs["test"].iloc[-1])
-        for block in reported(protocol)
-    ]
+    beside = reported(*published.neighbours(runs["source"].iloc[-1], runs["test"].iloc[-1]))
     return Page(title, (*head, *switches(board, query, place, "/", KEEP), *notes, grid, *explained(query, place), *beside))
 
 
@@ -138,16 +134,21 @@ def explained(query: Query, place: Place) -> list[Block]:
     ]
 
 
-def reported(protocol: str) -> list[Block]:
+def reported(*protocols: str) -> list[Block]:
     """What papers say, apart from what was measured, each number with its mark and source."""
-    found = published.means(protocol)
-    caption = f"{len(found)} numbers reported for {protocol}: {published.PROTOCOLS[protocol]}"
-    return [
-        Text((f"Reported by papers: {protocol}",), "h2"),
+    if not protocols:
+        return []
+    blocks: list[Block] = [
+        text("Reported by papers", kind="h2"),
         text(
             "Not measured here, and never ranked with measured rows: images, label sizes, networks, budgets and "
-            "selection differ. A and M marks are unconfirmed.",
+            "selection differ. Numbers marked A or M are unconfirmed.",
             kind="note",
         ),
-        Table(found, columns.REPORTED, caption, f"reported-{protocol}", href("/download/reported", split=protocol)),
     ]
+    for protocol in protocols:
+        found = published.means(protocol)
+        caption = f"{protocol}: {published.PROTOCOLS[protocol]}; {len(found)} numbers"
+        address = href("/download/reported", split=protocol)
+        blocks.append(Table(found, columns.REPORTED, caption, f"reported-{protocol}", address))
+    return blocks

@@ -55,9 +55,8 @@ def pareto(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tup
     shown = table.dropna(subset=[metric, "images_per_second"])
     blocks: list[Block] = [choice]
     for testbed, some in shown.groupby("testbed"):
-        sign = -1 if METRICS[metric].higher_is_better else 1
-        on = figures.pareto_front(some["images_per_second"], sign * some[metric])
-        said = some.assign(front=np.where(on, "on the front", "dominated"))
+        on = figures.on_front(some, metric)
+        said = some.assign(front=np.where(on, "on the front", some["why"].where(some["why"] != "", "dominated")))
         columns_ = (
             Column("label", "row", link="method_href"),
             columns.metric(metric),
@@ -111,7 +110,7 @@ def heat(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple
     words = f"IoU % of each class{f', difference to {named[pinned]}' if pinned else ''}"
     frame = shown.reset_index(names="label")
     listed = (Column("label", "row"), *(Column(name, name, digits=1) for name in shown.columns))
-    return choice, Figure(figures.heat(shown, bool(pinned)), Table(frame, listed, words))
+    return choice, Figure(figures.heat(shown, bool(pinned)), Table(frame, listed, words), 240 + 34 * len(shown.columns))
 
 
 def depth(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
