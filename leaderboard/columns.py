@@ -1,0 +1,91 @@
+"""The columns of the board: what each is, which way is better, in which unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bench.record import METRICS
+from leaderboard.page import Column
+from leaderboard.rows import SHOWN
+
+DIGITS = {"%": 1, "deg": 1, "m": 3, "": 3}
+SHORT = {"miou": "mIoU", "abs_rel": "AbsRel", "rmse": "RMSE", "angle_mean": "angle"}
+TASKS = {"semseg": "segmentation", "depth": "depth", "normals": "normals"}
+
+
+def digits(name: str) -> int:
+    return DIGITS[METRICS[name].unit]
+
+
+def label(name: str) -> str:
+    """A metric's short name with unit and the direction that is better."""
+    metric = METRICS[name]
+    return " ".join(filter(None, (SHORT.get(name, name), metric.unit, "↑" if metric.higher_is_better else "↓")))
+
+
+def metric(name: str, spread: bool = True) -> Column:
+    one = METRICS[name]
+    better = "higher is better" if one.higher_is_better else "lower is better"
+    about = f"{one.about}{f', in {one.unit}' if one.unit else ''}; {better}; mean ± deviation over seeds"
+    return Column(name, label(name), about, digits(name), f"{name}_std" if spread else "", TASKS[one.task])
+
+
+RANK = Column(
+    "place",
+    "rank",
+    "place by the metric ranked by, and the central 95 % of places over 1000 paired draws of test images and seeds; "
+    "rows of one shade are tied: the first of them is better than the others in fewer than 97.5 % of the draws",
+    0,
+    shown="rank",
+    width=105,
+)
+METHOD = Column("method", "method", "the file in methods/, or the plug-in", link="method_href", width=140)
+VARIANT = Column("variant", "variant", "what was changed on the command line, and whatever else tells rows apart")
+COST = (
+    Column("delta", "Δ multi-task % ↑", "mean over tasks of the gain over single-task networks of the same seed, one "
+           "metric a task; positive is better: below 0, tasks hurt each other", 1, "delta_std", "gains"),
+    Column("gap", "gap closed % ↑", "share of the way from source only to the oracle, mean over the tasks' headlines",
+           1, "", "gains"),
+    Column("ratio", "speed x ↑", "images per second over those of a fixed reference network timed in the same process: "
+           "may be compared across machines", 2, "", "speed"),
+    Column("images_per_second", "images/s ↑", "one image at a time, as measured on the testbed: never to be compared "
+           "across testbeds", 1, "", "speed"),
+    Column("testbed", "testbed", "device, threads and precision that speed was measured with", group="speed"),
+    Column("hours", "cost h ↓", "hours of training of the whole chain of stages, cached or not, times the number of "
+           "devices", 2, "", "cost"),
+    Column("device", "on", "cuda: the hours are GPU hours; cpu: they are hours of a CPU", group="cost", width=75),
+    Column("seeds", "seeds", "runs with a whole record; a ranked row has at least 3", 0),
+    Column("trust", "trust", "scored: the statistics of every test image are here, scored by the operator's own "
+           "referee; self-reported: a record alone, not ranked"),
+    Column("date", "date", "of the newest run", width=110),
+    Column("why", "not ranked because", "why a row has no rank", width=260),
+)  # fmt: skip
+
+
+def front(table: pd.DataFrame, scored: Sequence[str]) -> tuple[Column, ...]:
+    """The front page's columns: those of the tasks scored, and only what some row has."""
+    metrics = [metric(name) for name in SHOWN if METRICS[name].task in scored]
+    chosen = [RANK, METHOD, VARIANT, *metrics, *COST]
+    always = {"place", "method", "seeds", "trust", "date"}
+    return tuple(one for one in chosen if one.name in always or has(table, one.name))
+
+
+def has(table: pd.DataFrame, name: str) -> bool:
+    values = table[name]
+    return bool(values.notna().any() and (values.astype(str) != "").any())
+
+
+REPORTED = (
+    Column("method", "method", "as the source calls it", width=200),
+    Column("backbone", "backbone", "network"),
+    Column("metric", "metric", "as the source names it; iou without a class is the mean"),
+    Column("value", "value", "the number as printed", 2),
+    Column("unit", "unit", "of the value", width=90),
+    Column("evidence", "mark", "R README, config, code or figure of its own repository; R2 of another's; T full text of "
+           "a paper; I issue thread; A aggregator; M recalled, not confirmed"),
+    Column("source", "source", "where the number was read", width=250),
+    Column("flags", "flags", "selection, seeds, start, extra signals, evaluation, provenance: rows differ by them",
+           width=330),
+)  # fmt: skip

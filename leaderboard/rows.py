@@ -1,0 +1,187 @@
+"""From runs to rows: a recipe a row, means and deviations over seeds, gains, marks, and why a row is not ranked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.record import HEADLINES, METRICS
+from leaderboard.ranks import TOGETHER, Drawn, Rank, costs, over_seeds, ranks
+
+SEEDS = 3  # that a ranked row has at least
+SHOWN = ("miou", "abs_rel", "rmse", "angle_mean")
+DEVELOPMENT = ("minicity_dev",)  # splits on whose target labels hyper-parameters were chosen: never ranked
+LAST = "last"
+SCORED, CLAIMED = "scored", "self-reported"  # trust: the operator's referee kept the statistics, or did not
+
+
+def rows(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row a recipe of one board's runs and one selection rule; unranked so far."""
+    if not len(runs):
+        return pd.DataFrame(columns=["id", "method"])
+    whole = runs[runs["complete"]].drop_duplicates(["recipe", "seed"], keep="last")
+    torn = runs[~runs["complete"]].drop_duplicates(["recipe", "seed"], keep="last")
+    torn = torn[~pd.MultiIndex.from_frame(torn[["recipe", "seed"]]).isin(list(zip(whole["recipe"], whole["seed"])))]
+    whole = whole.assign(delta=deltas(whole))
+    shared = runs.drop_duplicates("recipe", keep="last").set_index("recipe")
+    groups = whole.groupby("recipe")
+    numbers = [*SHOWN, "delta", "hours", "images_per_second", "ratio", "parameters", "steps"]
+    means = groups[numbers].mean().reindex(shared.index)
+    spread = groups[[*SHOWN, "delta"]].std().add_suffix("_std").reindex(shared.index)
+    kept = "method role oracle target_labels selection limit standard network weights precision world overrides"
+    table = shared[[*kept.split(), "bench", "family", "device", "testbed", "manifest", "scored", "classes"]]
+    table = table.join([means, spread])
+    table["seeds"] = groups.size().reindex(shared.index, fill_value=0)
+    table["torn"] = torn.groupby("recipe").size().reindex(shared.index, fill_value=0)
+    table["date"] = groups["created"].max().reindex(shared.index).fillna("").str[:10]
+    table["trust"] = np.where(groups["stats"].all().reindex(shared.index, fill_value=False), SCORED, CLAIMED)
+    table["runs"] = groups["key"].agg(tuple).reindex(shared.index)
+    table["runs"] = [one if isinstance(one, tuple) else () for one in table["runs"]]
+    table = table.reset_index(names="id")
+    table["variant"] = variants(table)
+    table["gap"] = gaps(table)
+    development = runs["split"].iloc[0] in DEVELOPMENT
+    table["why"] = reasons(table, usual_test_set(whole), development)
+    return table
+
+
+def gain(values: pd.DataFrame, base: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
+    """Percent, positive is better: the mean over tasks of s (m - b) / |b|, one metric a task (bench/tasks/delta.py).
+
+    NaN where a metric is there on one side only.
+    """
+    gains = {}
+    for name in metrics:
+        sign = 1 if METRICS[name].higher_is_better else -1
+        each = 100 * sign * (values[name] - base[name]) / base[name].abs()
+        one_sided = values[name].isna() != base[name].isna()
+        gains[name] = each.mask(one_sided, math.inf)
+    mean = pd.DataFrame(gains).mean(axis=1)
+    return mean.mask(~np.isfinite(mean))
+
+
+def deltas(runs: pd.DataFrame) -> pd.Series:
+    """Each run's multi-task delta against the single-task networks of its seed, on the same bench."""
+    single = plainest(runs[runs["role"] == "single"], ["bench", "seed"])
+    index = pd.MultiIndex.from_frame(runs[["bench", "seed"]])
+    metrics = [metric.name for metric in HEADLINES.values()]
+    base = single[metrics].reindex(index).set_axis(runs.index)
+    return gain(runs, base, metrics)
+
+
+def plainest(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Of each group the row with the fewest words changed, then the newest; indexed by the group."""
+    words = table["overrides"].str.split().str.len()
+    ordered = table.iloc[::-1].assign(words=words.iloc[::-1]).sort_values("words", kind="stable")
+    return ordered.drop_duplicates(by).set_index(by)
+
+
+def gaps(table: pd.DataFrame) -> pd.Series:
+    """The share, in percent, of the way from source only to the oracle: the mean over the tasks' headlines."""
+    floor = plainest(table[table["role"] == "baseline"], ["bench"])
+    ceiling = plainest(table[table["oracle"] & (table["selection"] == LAST)], ["bench"])
+    shares = {}
+    for name in (metric.name for metric in HEADLINES.values()):
+        low, high = (table["bench"].map(side[name]) for side in (floor, ceiling))
+        shares[name] = 100 * (table[name] - low) / (high - low)
+    return pd.DataFrame(shares, index=table.index).replace([math.inf, -math.inf], math.nan).mean(axis=1)
+
+
+def variants(table: pd.DataFrame) -> pd.Series:
+    """What tells a row from others of its method: the words that were changed, then whatever else differs."""
+    words = [[one] if one else [] for one in table["overrides"]]
+    for name in ("network", "weights", "precision", "world", "limit"):
+        if table[name].nunique(dropna=False) > 1:
+            for mine, value in zip(words, table[name], strict=True):
+                mine += [f"{name}={str(value)[:12]}"] if pd.notna(value) and value not in ("", "none") else []
+    found = pd.Series([" ".join(mine) for mine in words], index=table.index)
+    twice = pd.DataFrame({"method": table["method"], "words": found}).duplicated(keep=False)
+    return found.where(~twice, (found + " recipe=" + table["id"].str[:6]).str.strip())
+
+
+def usual_test_set(whole: pd.DataFrame) -> str:
+    """The images most runs were scored on: only rows of one test set can be compared image by image."""
+    counts = whole["manifest"].value_counts()
+    return str(counts.index[0]) if len(counts) else ""
+
+
+def reasons(table: pd.DataFrame, test_set: str, development: bool) -> list[str]:
+    """Why each row is not ranked; empty for one that is."""
+    return [reason(row, test_set, development) for row in table.to_dict("records")]
+
+
+def reason(row: Mapping[str, Any], test_set: str, development: bool) -> str:
+    if row["oracle"]:
+        return "picked by target labels" if row["selection"] == "oracle" else "oracle: learnt from target labels"
+    if row["target_labels"]:
+        return f"lent {row['target_labels']:.0%} of the target's labels"
+    if pd.notna(row["limit"]):
+        return f"a quick look at {row['limit']:.0f} images"
+    if not row["standard"]:
+        return "not the split as declared"
+    if development:
+        return "a split for choosing hyper-parameters"
+    if row["seeds"] < SEEDS:
+        torn = f", {row['torn']} incomplete" if row["torn"] else ""
+        return f"{row['seeds']} of {SEEDS} seeds{torn}"
+    if row["manifest"] != test_set:
+        return "another set of test images"
+    if row["trust"] != SCORED:
+        return "self-reported: no statistics to score from"
+    return ""
+
+
+def mark(row: Mapping[str, Any]) -> str:
+    """A word in the place of a rank; `why` says it in full."""
+    if row["oracle"]:
+        return "oracle"
+    if row["target_labels"]:
+        return "lent labels"
+    if row["seeds"] < SEEDS:
+        return f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
+    return "unranked" if row["why"] else "..."
+
+
+def headlines_of(scored: Sequence[str]) -> list[str]:
+    """The headline metrics of the tasks a split scores, in their order."""
+    return [metric.name for task, metric in HEADLINES.items() if task in scored]
+
+
+def choices(scored: Sequence[str]) -> list[str]:
+    """What a board may be ranked by: all tasks together, where there are several, then each headline."""
+    names = headlines_of(scored)
+    return [TOGETHER, *names] if len(names) > 1 else names
+
+
+def place(table: pd.DataFrame, by: str, drawn: Mapping[str, Drawn]) -> pd.DataFrame:
+    """The rows with their ranks by one metric, or by all; best first, unranked ones after. drawn: by run."""
+    metrics = headlines_of(table["scored"].iloc[0]) if by == TOGETHER else [by]
+    table = table.copy()
+    missing = table[metrics].isna().any(axis=1) & (table["why"] == "")
+    table.loc[missing, "why"] = "not scored in every task ranked by"
+    there = np.array([all(run in drawn for run in runs) for runs in table["runs"]], bool)
+    ranked = table[(table["why"] == "") & there]
+    found: dict[str, Rank] = {}
+    if len(ranked):
+        samples = {
+            row["id"]: {m: over_seeds(row["id"], [drawn[run] for run in row["runs"]], m) for m in metrics}
+            for row in ranked[["id", "runs"]].to_dict("records")
+        }
+        plain = {row["id"]: {m: np.array([row[m]]) for m in metrics} for row in ranked.to_dict("records")}
+        found = ranks(list(ranked["id"]), costs(plain, metrics)[:, 0], costs(samples, metrics))
+    for name in ("place", "low", "high", "group", "beats_next"):
+        table[name] = [getattr(found[one], name) if one in found else math.nan for one in table["id"]]
+    table["rank"] = [
+        mark(row) if pd.isna(p) else f"{p:.0f}" if a == b else f"{p:.0f} ({a:.0f}-{b:.0f})"
+        for row, p, a, b in zip(table.to_dict("records"), table["place"], table["low"], table["high"], strict=True)
+    ]
+    first = metrics[0]
+    table["_unranked"] = table["place"].isna()
+    table["_by"] = table[first] * (-1 if METRICS[first].higher_is_better else 1)
+    table["_bound"] = table["oracle"] | (table["target_labels"] > 0)
+    table = table.sort_values(["_unranked", "place", "_bound", "_by", "date", "method"], kind="stable")
+    return table.drop(columns=["_unranked", "_by", "_bound"]).reset_index(drop=True)

@@ -1,0 +1,211 @@
+"""The index over a store's records: one flat frame, a row a run, read once and then only where files changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench import record
+from bench.record import METRICS, RunRecord
+
+STATS, LOG = "stats.npz", "log.jsonl"  # in a run's folder, beside its record
+WORTHWHILE = 4000  # files to read, from which on a second process pays for its start
+
+Stamp = tuple[int, int, bool]  # a file's time and size, and whether statistics lie beside it
+
+
+@dataclass
+class Index:
+    """The runs of a store, as of the last `refresh`. Files are the truth; nothing is ever written."""
+
+    root: Path
+    frame: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    faults: dict[str, str] = field(default_factory=dict)  # file: why it cannot be read
+    version: str = "0" * 16  # changes with the data, equal for equal data
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+
+    def refresh(self) -> bool:
+        """Read what is new or changed, forget what is gone; whether anything was."""
+        found = dict(scan(self.root))
+        changed = [file for file, stamp in found.items() if self.stamps.get(file) != stamp]
+        gone = self.stamps.keys() - found.keys()
+        if not changed and not gone:
+            return False
+        rows, faults = gather([(file, found[file]) for file in changed])
+        stale = {Path(file).parent.name for file in (*changed, *gone)}
+        fresh = pd.DataFrame(rows, columns=list(COLUMNS))
+        kept = self.frame[~self.frame["key"].isin(stale)] if len(self.frame) else self.frame
+        frame = pd.concat([kept, fresh], ignore_index=True) if len(kept) else fresh
+        self.frame = frame.sort_values(["created", "key"], kind="stable", ignore_index=True)
+        self.faults = {f: why for f, why in self.faults.items() if f in found and f not in changed} | faults
+        self.stamps, self.version = found, digest(found)
+        return True
+
+    def folder(self, key: str) -> Path:
+        """The folder of a run that is in the index. Raises KeyError for a key that is not: no path is made of it."""
+        if not (self.frame["key"] == key).any():
+            raise KeyError(key)
+        return self.root / "runs" / key[:2] / key
+
+    def record(self, key: str) -> RunRecord:
+        """All that a run says of itself, read from its file. KeyError: not in the index; ValueError: unreadable."""
+        return entry(self.folder(key))[0]
+
+
+def scan(root: Path) -> Iterable[tuple[str, Stamp]]:
+    """Every run's file with its stamp: the record, or what was asked for where no record came of it."""
+    shards = [shard.path for shard in entries(str(root / "runs"))]
+    for run in (run.path for shard in shards for run in entries(shard)):
+        stats = os.path.exists(f"{run}/{STATS}")
+        for name in (record.RECORD, record.RUN):
+            try:
+                found = os.stat(f"{run}/{name}")
+            except OSError:
+                continue
+            yield f"{run}/{name}", (found.st_mtime_ns, found.st_size, stats)
+            break
+
+
+def entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return [one for one in found if one.is_dir()]
+    except OSError:
+        return []
+
+
+def digest(stamps: dict[str, Stamp]) -> str:
+    """One word for the whole of what was found, wherever the store lies."""
+    whole = hashlib.sha256()
+    for file in sorted(stamps):
+        whole.update(f"{file.rsplit('/', 2)[-2:]} {stamps[file]}".encode())
+    return whole.hexdigest()[:16]
+
+
+def gather(files: Sequence[tuple[str, Stamp]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """A row for each file that can be read, and a line for each that cannot."""
+    if len(files) < WORTHWHILE or (os.cpu_count() or 1) < 2:
+        return gather_here(files)
+    parts = [files[at : at + 1000] for at in range(0, len(files), 1000)]
+    rows: list[dict[str, Any]] = []
+    faults: dict[str, str] = {}
+    with ProcessPoolExecutor(min(8, os.cpu_count() or 1), get_context("spawn")) as pool:
+        for some, others in pool.map(gather_here, parts):
+            rows += some
+            faults |= others
+    return rows, faults
+
+
+def gather_here(files: Sequence[tuple[str, Stamp]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    rows, faults = [], {}
+    for file, (written, _, stats) in files:
+        try:
+            run, complete = entry(Path(file).parent)
+            rows.append(row(run, complete, stats, written))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            faults[file] = " ".join(str(error).split())
+    return rows, faults
+
+
+def entry(folder: Path) -> tuple[RunRecord, bool]:
+    """A run's record, and whether it is whole: without a record it is what was asked for."""
+    file = folder / record.RECORD
+    try:
+        run = RunRecord.model_validate_json(file.read_bytes())
+        whole = run.schema_version == record.SCHEMA
+    except FileNotFoundError:
+        asked = json.loads((folder / record.RUN).read_text())
+        return RunRecord.model_validate({"key": folder.name, "metrics": {}, "created": ""} | asked["record"]), False
+    except ValueError:
+        whole = False
+    if not whole:
+        run = record.read(file)  # says what is wrong with it
+    if run.key != folder.name:
+        raise ValueError(f"{file} is the record of {run.key[:40]}, not of its folder")
+    return run, bool(run.metrics) and not run.incomplete
+
+
+def row(run: RunRecord, complete: bool, stats: bool, written: int) -> dict[str, Any]:
+    """What tables and figures need of a run; the rest stays in its file."""
+    split, network = canonical(run.split), canonical([run.network.name, run.network.weights, run.network.settings])
+    rules = canonical([run.protocol, run.limit])
+    recipe = canonical([run.method, run.config, run.target_labels, run.world])
+    speed = run.throughput.get("batch1") or {}
+    testbed = run.hardware.get("gpu") or run.hardware.get("cpu") or "unknown"
+    if not run.hardware.get("gpu") and "threads" in run.throughput:
+        testbed += f", {run.throughput['threads']} thread{'s' * (run.throughput['threads'] != 1)}"
+    return {
+        "key": run.key,
+        "created": run.created,
+        "written": written,
+        "method": run.method,
+        "role": run.role,
+        "oracle": run.oracle,
+        "target_labels": run.target_labels,
+        "split": run.split["name"],
+        "protocol": run.protocol,
+        "evaluator": ".".join(run.versions.get("bench", "?").split(".")[:2]),
+        "scored": tuple(run.split.get("scored", ())),
+        "source": tuple(domain["dataset"] for domain in run.split.get("source", ())),
+        "test": run.split.get("test", {}).get("dataset", ""),
+        "images": run.images,
+        "manifest": run.manifests.get("test", "")[:16],
+        "selection": run.selection,
+        "limit": run.limit,
+        "standard": run.standard,
+        "seed": run.seed,
+        "recipe": short(split, rules, run.selection, network, run.precision, recipe),
+        "family": short(split, rules, network, run.precision, recipe),  # but for which checkpoint was scored
+        "bench": short(split, rules, run.selection, network, run.precision),  # what may stand beside each other
+        "overrides": " ".join(run.overrides),
+        "network": run.network.name,
+        "weights": run.network.weights,
+        "precision": run.precision,
+        "world": run.world,
+        "hours": run.cost.seconds * run.world / 3600,
+        "device": run.cost.device,
+        "steps": run.cost.steps,
+        "testbed": f"{testbed}, {run.precision or '?'}",
+        "images_per_second": float(speed.get("images_per_second", math.nan)),
+        "ratio": float(run.throughput.get("ratio", math.nan)),
+        "parameters": float(run.network.parameters or math.nan),
+        "complete": complete,
+        "stats": stats,
+        "classes": tuple(run.per_class),
+        "per_class": tuple(run.per_class.values()),
+        **{name: run.metrics.get(name, math.nan) for name in METRICS},
+    }
+
+
+def canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def short(*words: str) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
+
+
+COLUMNS = tuple(
+    row(
+        RunRecord(key="", method="", split={"name": ""}, protocol="", selection="", seed=0, metrics={}), False, False, 0
+    )
+)
+
+
+def watch(index: Index, pause: float = 2.0) -> None:
+    """Refresh for ever: a record that is written while the board runs appears. Never busier than a tenth."""
+    while True:
+        began = time.perf_counter()
+        index.refresh()
+        time.sleep(max(pause, 10 * (time.perf_counter() - began)))
