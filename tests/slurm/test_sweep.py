@@ -46,7 +46,7 @@ def test_data_that_is_not_packed_is_packed_by_one_job_that_every_stage_waits_for
 
 
 def test_other_images_are_packed_by_another_job_and_share_no_stage(tmp_path):
-    found = planned(tmp_path, "method=source_only", "split.target.limit=5,6")
+    found = planned(tmp_path, "method=source_only", "split.target.0.limit=5,6")
     assert len(by_work(found, "pack")) == len(by_work(found, "stage")) == 2
 
 
@@ -97,7 +97,7 @@ def test_a_dry_run_tells_the_sharing_the_hours_and_the_wall_time_and_leaves_noth
 
 LINES = [
     "method=source_only,adabn split=minicity seed=0,1",
-    "method=adabn split=minicity,minicity_night method.base.share=0.5,1 network.width=8 split.target.limit=3",
+    "method=adabn split=minicity,minicity_night method.base.share=0.5,1 network.width=8 split.target.0.limit=3",
     "method=umadapt split=minicity method.base.lr=null,1e-3 device=cpu snapshots=2",
     "method=source_only split=minicity split.crop=[64,32] split.test.limit=null data.minicity=somewhere seed=7",
     "method=source_only split=minicity network=resnet50 network.weights=none,imagenet save_minutes=3",
