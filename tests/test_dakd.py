@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections import defaultdict
 
 import pytest
 import torch
@@ -227,7 +228,7 @@ def test_as_released_there_is_no_kl_and_the_student_may_start_untaught():
 
 @pytest.mark.parametrize("settings", [{}, {"student_width": 2}, {"heads": "all"}])
 def test_the_plain_students_row_is_the_stage_that_dakd_starts_from_trained_once(settings):
-    data = {"source": "a", "target": "b"}
+    data = {"source": defaultdict(lambda: "a"), "target": defaultdict(lambda: "b")}
     whole = plan("dakd", dakd.Method.Config(**settings), PROBLEM, data, "fp32")
     row = plan("dakd_plain_student", dakd_plain_student.Method.Config(**settings), PROBLEM, data, "fp32")
     assert row.key in {node.key for node in chain_of(whole)} and row.key != whole.key

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data import pack
+from bench.data import packing
 from datasets.facts import Facts
 from datasets.spaces import NYU13, mapping
 from tests import fixtures_indoor as indoor
@@ -39,7 +39,7 @@ def test_it_is_packed_with_all_its_labels_into_13_classes(tmp_path: Path, name: 
     module = importlib.import_module(f"datasets.{name}")
     items = module.index(tmp_path / "root", PARTS[name])[:2]
     fields = ("image", "semseg", "depth", "normals")
-    packed = pack.build(tmp_path / "pack", module, items, fields, (80, 60), mapping(module.CLASSES, NYU13))
+    packed = packing.build(tmp_path / "pack", module, items, fields, (80, 60), mapping(module.CLASSES, NYU13))
     for i, item in enumerate(items):
         assert packed.stems[i] == item.stem and packed.cameras[i] is not None
         assert packed.read(i, "image").std() > 20

@@ -43,7 +43,7 @@ def test_without_a_weight_file_a_recipe_has_the_networks_settings_as_they_are(ne
 def test_the_small_networks_description_is_what_it_always_was():
     """Keys of long measurements hang on it."""
     assert canonical(describe(shapes.problem(network=Small()))["network"]) == (
-        '{"Small":{"auxiliary_width":8,"lr":0.004,"width":16}}'
+        '{"Small":{"auxiliary_width":8,"lr":0.002,"width":16}}'
     )
 
 

@@ -148,7 +148,7 @@ def test_nothing_is_written_under_the_root(tree: Tree) -> None:
 
 def test_the_size_of_a_test_image_is_known_though_no_picture_file_has_it(tree: Tree) -> None:
     domain = Domain(dataset="nyuv2", part="test", size=(320, 240))
-    domains = Domains(SimpleNamespace(test=domain), {"nyuv2": tree[0]}, Path("store"))
+    domains = Domains(SimpleNamespace(test=domain, protocol="city-v1"), {"nyuv2": tree[0]}, Path("store"))
     assert domains.test_sizes() == [(640, 480)] * 3
 
 

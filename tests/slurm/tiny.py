@@ -11,7 +11,7 @@ from bench import record
 from slurm import state, sweep
 
 SMALL = (
-    "split=minicity", "split.source.0.size=[64,32]", "split.source.0.limit=6", "split.target.size=[64,32]",
+    "split=minicity", "split.source.0.size=[64,32]", "split.source.0.limit=6", "split.target.0.size=[64,32]",
     "split.target.0.limit=6", "split.test.size=[64,32]", "split.test.limit=3", "split.crop=[64,32]", "split.budget=6",
     "split.batch=2", "network.width=4", "device=cpu", "slurm.gpus=0", "slurm.cpus=1",
 )  # fmt: skip
