@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from slurm import simulate
 from slurm.settings import Settings
 from slurm.submit import arrays
 from slurm.sweep import Job, Sweep
@@ -74,7 +73,7 @@ def _place(sweep: Sweep, job: Job) -> tuple[str, str, str]:
 
 
 def report(sweep: Sweep, settings: Settings) -> str:
-    """What --dry-run prints: the stages and their sharing, the arrays, GPU hours, and a simulated wall time."""
+    """What --dry-run prints: the stages and their sharing, the arrays, GPU hours."""
     durations, told = seconds(sweep, settings)
     jobs = [job for job in sweep.jobs.values() if job.name in durations]
     stages = [job for job in jobs if job.work == "stage"]
@@ -90,12 +89,9 @@ def report(sweep: Sweep, settings: Settings) -> str:
         lines.append(f"array {place}: level {array.level}, {works}, {node}{part}, {array.parallel} at once")
     shared = sorted(_users(sweep).items(), key=lambda item: -item[1])
     lines += [f"shared: {sweep.jobs[name].label} by {users} runs" for name, users in shared[:5] if users > 1]
-    gpus = settings.gpus * settings.nodes
     hours = gpu_hours(jobs, durations, settings)
     guess = f"{len(stages) - told} stages at slurm.step_seconds={settings.step_seconds:g}"
     lines.append(f"GPU hours: {hours:.1f} ({told} stages at the pace of the store's records, {guess})")
-    if jobs:
-        lines += simulate.table(jobs, durations, settings, max(1, gpus))
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from dataclasses import fields
 
 from bench import plugins
 from bench.config import ConfigError
-from slurm import copies, estimate, scheduler, state, submit, sweep
+from slurm import copies, estimate, scheduler, simulate, state, submit, sweep
 from slurm.scheduler import Entry
 from slurm.settings import Settings, SettingsError, read, split_words
 from slurm.submit import SubmitError
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
         planned = sweep.plan(runs, ours)
         print(f"{summary(planned)}, planned in {time.perf_counter() - began:.1f} s")
         if dry:
-            print(estimate.report(planned, settings))
+            print(estimate.report(planned, settings), simulate.table(planned, settings), sep="\n")
             return 0
         return go(planned, settings)
     except (ConfigError, SettingsError, plugins.Unknown, ValueError, FileNotFoundError) as error:

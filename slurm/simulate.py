@@ -13,9 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from slurm.settings import Settings
+from slurm import estimate
+from slurm.settings import Settings, read, split_words
 from slurm.submit import arrays
-from slurm.sweep import Job
+from slurm.sweep import Job, Sweep, plan
 
 REQUEUED = 126.0  # seconds until a requeued job starts again (measured, Slurm 22.05)
 SAVED = 600.0  # seconds between two checkpoints
@@ -97,26 +98,33 @@ def longest(jobs: Sequence[Job], seconds: Mapping[str, float]) -> float:
     return max(ends.values(), default=0.0)
 
 
-def table(jobs: Sequence[Job], seconds: Mapping[str, float], settings: Settings, gpus: int) -> list[str]:
+def table(sweep: Sweep, settings: Settings) -> str:
     """A line for each size of the cluster, about that of slurm.parallel jobs at once."""
+    durations, _ = estimate.seconds(sweep, settings)
+    jobs = [job for job in sweep.jobs.values() if job.name in durations]
+    gpus = max(1, settings.gpus * settings.nodes)
     rate = f", {settings.preemptions:g} preemptions a GPU job and day" if settings.preemptions else ""
     lines = [f"simulated wall time{rate}:"]
-    sizes = sorted({max(1, round(settings.parallel * factor)) for factor in (0.25, 0.5, 1, 2, 4)})
-    for slots in sizes:
-        found = simulate(jobs, seconds, settings, slots)
+    for slots in sorted({max(1, round(settings.parallel * factor)) for factor in (0.25, 0.5, 1, 2, 4)}):
+        found = simulate(jobs, durations, settings, slots)
         mark = "  <- slurm.parallel" if slots == settings.parallel else ""
         struck = f", {found.preemptions} preemptions" if settings.preemptions else ""
-        lines.append(
-            f"  {slots * gpus:>6} GPUs: {found.wall / 3600:8.1f} h, {found.share(slots):4.0%} busy{struck}{mark}"
-        )
-    shortest = longest(jobs, seconds) / 3600
-    return [*lines, f"  the longest chain of stages takes {shortest:.1f} h: no cluster is faster"]
+        size = f"{slots * gpus:>6} GPUs: {found.wall / 3600:8.1f} h"
+        lines.append(f"  {size}, {found.share(slots):4.0%} busy{struck}{mark}")
+    shortest = longest(jobs, durations) / 3600
+    return "\n".join([*lines, f"  the longest chain of stages takes {shortest:.1f} h: no cluster is faster"])
 
 
 def main(words: Sequence[str]) -> int:
-    from slurm import launch
-
-    return launch.main([*words, "--dry-run"] if words else ["--help"])
+    runs, ours = split_words(words)
+    if not runs:
+        raise SystemExit((__doc__ or "").strip())
+    try:
+        print(table(plan(runs, ours), read(ours)))
+    except (ValueError, FileNotFoundError) as error:
+        print(f"slurm.simulate: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

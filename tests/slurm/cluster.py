@@ -84,8 +84,9 @@ class Cluster:
         gres = "NodeName=n1 Name=gpu File=/dev/null\nNodeName=n2 Name=gpu File=/dev/zero\n"
         (self.folder / "gres.conf").write_text(gres)
         munge = self.folder / "munge"
-        self.spawn("munged", "-F", "--force", f"--socket={munge}/socket", f"--key-file={key}", f"--pid-file={munge}/pid",
-                   f"--seed-file={munge}/seed", f"--log-file={munge}/log")  # fmt: skip
+        files = ("socket", "pid-file", "seed-file", "log-file")
+        own = [f"--{name}={munge / name.partition('-')[0]}" for name in files]
+        self.spawn("munged", "-F", "--force", f"--key-file={key}", *own)
         wait_for(lambda: (munge / "socket").exists(), 30, "munged")
         self.spawn("slurmctld", "-D", "-i", "-c", "-f", str(self.folder / "slurm.conf"))
         for node in ("n1", "n2"):

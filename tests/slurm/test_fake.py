@@ -114,8 +114,7 @@ def test_the_pickle_of_a_job_holds_a_path_and_nothing_else(fake, store):
     [
         (["slurm.partition=lwo"], {}, "Invalid partition name"),
         (["slurm.array=9999"], {"limit": "2"}, "Invalid job array specification"),
-        ([], {"accept": "2", "refusal": "Batch job submission failed: Job violates accounting/QOS policy (job submit limit)"},
-         "the queue takes no more"),
+        ([], {"accept": "2", "refusal": "Job violates accounting/QOS policy"}, "the queue takes no more"),
         ([], {"accept": "3", "refusal": "Slurm temporarily unable to accept job"}, "queue is full"),
     ],
     ids=["bad partition", "array too large", "submit limit", "queue full"],

@@ -16,9 +16,20 @@ from slurm import job
 from slurm.job import BEAT, DONE, FAILED, STOPPED, lives
 
 ROOT = Path(__file__).parents[2]
-START = "import sys; from slurm import job; job.SECONDS = 0.2; job.command = lambda a, p: [sys.executable, '-c', {!r}]; job.run({!r})"
+START = """
+import sys
+from slurm import job
+job.SECONDS = 0.2
+job.command = lambda asked, place: [sys.executable, "-c", {!r}]
+job.run({!r})
+"""
 SLEEP = "import time; time.sleep(60)"
-STOPS = "import signal,sys,time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); print('up', flush=True); time.sleep(60)"
+STOPS = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+print("up", flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -68,7 +79,8 @@ def test_work_that_fails_says_so_and_stops_nobody_else(place):
 
 
 def test_the_reason_that_the_work_gave_is_kept(place):
-    work = f'open({str(place / FAILED)!r}, \'w\').write(\'{{"reason": "not finite", "message": ""}}\'); raise SystemExit(1)'
+    text = '{"reason": "not finite", "message": ""}'
+    work = f"open({str(place / FAILED)!r}, 'w').write({text!r}); raise SystemExit(1)"
     run(place, work)
     assert failure(place) == "not finite"
 

@@ -1,4 +1,4 @@
-"""The simulated cluster: exact where it can be reckoned by hand, and never faster than the work or the longest chain."""
+"""The simulated cluster: exact where it can be reckoned by hand, never faster than the work or the longest chain."""
 
 from __future__ import annotations
 
