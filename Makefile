@@ -3,7 +3,7 @@ FITS   := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c "$(FITS)" 2>/dev/null && echo $$p && break; done)
 RUN    := .venv/bin/python -m
 
-.PHONY: help demo test test-all test-slurm bench lint clean
+.PHONY: help demo board test test-all test-slurm bench lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,6 +16,9 @@ demo: .venv/installed ## source_only and umadapt on the embedded world, the tabl
 	@echo "  -m bench.run method=adabn split=minicity         another method; what it shares with others is cached"
 	@echo "  -m bench.run --multirun method=umadapt split=minicity seed=0,1,2"
 	@echo "  -m bench.report --table split=minicity           the runs so far, mean and deviation over seeds"
+
+board: .venv/installed-board ## the leaderboard over the store (the demo's records) and the numbers of papers, in a browser
+	$(RUN) leaderboard.app store=store
 
 test: .venv/installed-test ## every test but the slow ones
 	$(RUN) pytest
@@ -36,7 +39,7 @@ lint: .venv/installed-test ## ruff and mypy
 
 clean: ## remove .venv, caches and builds; the store stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks outputs multirun
-	find bench methods datasets slurm tests -name __pycache__ -prune -exec rm -rf {} +
+	find bench methods datasets slurm leaderboard tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: pyproject.toml
 	@$(or $(PYTHON),false) -c "$(FITS)" 2>/dev/null || { echo "This needs Python 3.11, 3.12 or 3.13; found: $$($(or $(PYTHON),python3) -V 2>&1 || true). Name one: make PYTHON=python3.12"; exit 1; }
@@ -44,6 +47,11 @@ clean: ## remove .venv, caches and builds; the store stays
 	$(RUN) pip install -e .
 	@touch $@
 
+.venv/installed-board: .venv/installed
+	@mkdir -p store
+	$(RUN) pip install -e '.[board]'
+	@touch $@
+
 .venv/installed-test: .venv/installed
-	$(RUN) pip install -e '.[test]'
+	$(RUN) pip install -e '.[board,test]'
 	@touch $@

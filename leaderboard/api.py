@@ -101,7 +101,11 @@ def sent(body: bytes, kind: str, filename: str = "") -> Response:
         headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     response = Response(body, headers=headers)
     response.set_etag(tag)
-    if len(body) > 2000 and kind.startswith(("application/json", "text/")) and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if (
+        len(body) > 2000
+        and kind.startswith(("application/json", "text/"))
+        and "gzip" in request.headers.get("Accept-Encoding", "")
+    ):
         response.set_data(gzip.compress(body, 5))
         response.headers["Content-Encoding"] = "gzip"
     return response.make_conditional(request)

@@ -24,7 +24,7 @@ LARGEST = 4096  # pixels of a side: what is larger was not written by the refere
 def read(file: Path, written: int) -> dict[str, NDArray[Any]]:
     """What one file holds. ValueError, in one line, for what is no panel; `written` is the file's time."""
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
             kept = {name: content[name] for name in content.files}
     except Exception as error:  # torn archives raise whatever their part raises
         raise ValueError(f"{file.name} cannot be read: {type(error).__name__}") from None

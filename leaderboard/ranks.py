@@ -50,9 +50,7 @@ def over_seeds(name: str, runs: Sequence[Drawn], metric: str) -> NDArray[np.floa
 
 def costs(samples: Mapping[str, Mapping[str, NDArray[np.float64]]], metrics: Sequence[str]) -> NDArray[np.float64]:
     """M B, smaller is better: the metric's value with its sign, or the mean rank over several metrics."""
-    rows = [
-        np.stack([-s[m] if METRICS[m].higher_is_better else s[m] for s in samples.values()]) for m in metrics
-    ]
+    rows = [np.stack([-s[m] if METRICS[m].higher_is_better else s[m] for s in samples.values()]) for m in metrics]
     return rows[0] if len(rows) == 1 else np.mean([ranked(each) for each in rows], 0)
 
 

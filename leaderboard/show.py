@@ -12,7 +12,22 @@ from dash.development.base_component import Component
 
 from leaderboard import tables
 from leaderboard.figures import CONFIG
-from leaderboard.page import Block, Choice, Code, Column, Facts, Figure, Link, Page, Pair, Pairs, Query, Table, Text, Words
+from leaderboard.page import (
+    Block,
+    Choice,
+    Code,
+    Column,
+    Facts,
+    Figure,
+    Link,
+    Page,
+    Pair,
+    Pairs,
+    Query,
+    Table,
+    Text,
+    Words,
+)
 
 FEW = 8  # options that are shown as links side by side
 TALL = 24  # rows, from which on a grid scrolls

@@ -36,7 +36,7 @@ class Statistics:
 def read(file: Path, without: tuple[str, ...] = ()) -> Statistics:
     """Raises ValueError, in one line, for a file that is torn or holds anything but arrays."""
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
             stems = tuple(map(str, content["stems"]))
             names = [name for name in content.files if name != "stems" and name not in without]
             arrays = {name: content[name] for name in names}

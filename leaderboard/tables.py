@@ -95,7 +95,9 @@ def plain(word: Any) -> str:
 def latex(frame: pd.DataFrame, caption: str) -> str:
     rows = [line(row) for row in frame.to_numpy().tolist()]
     head = f"\\begin{{tabular}}{{{'l' * len(frame.columns)}}}\n\\toprule\n{line(list(frame.columns))}\n\\midrule\n"
-    return f"% {caption}\n".replace("\n", " ").strip() + "\n" + head + "\n".join(rows) + "\n\\bottomrule\n\\end{tabular}\n"
+    return (
+        f"% {caption}\n".replace("\n", " ").strip() + "\n" + head + "\n".join(rows) + "\n\\bottomrule\n\\end{tabular}\n"
+    )
 
 
 SIGNS = {"\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{",

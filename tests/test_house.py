@@ -68,6 +68,8 @@ AT_HOME = {  # what is heavy stays where it is used
     "h5py": {"datasets"},
     "submitit": {"slurm"},
     "dash": {"leaderboard"},
+    "dash_ag_grid": {"leaderboard"},
+    "flask": {"leaderboard"},
     "plotly": {"leaderboard"},
 }
 NO_FILE = {"utils", "util", "common", "base", "core", "misc", "helpers", *sys.stdlib_module_names}
@@ -217,6 +219,8 @@ def test_heavy_libraries_stay_where_they_are_used() -> None:
     ("module", "without"),
     [
         ("bench.record", ("torch", "numpy", "hydra")),
+        ("leaderboard.app", ("torch", "hydra", "methods", "datasets", "bench.tasks", "bench.score")),
+        ("leaderboard.export", ("torch", "hydra", "methods", "datasets", "bench.tasks", "bench.score")),
         ("bench.score", ("methods", "bench.stage")),
         ("bench.select", ("methods", "bench.stage")),
     ],

@@ -92,5 +92,3 @@ def faults(board: Board) -> list[Block]:
         text("Files that cannot be read", kind="h2"),
         Table(lines, (Column("why", "why"),), f"{len(found)} records of the store are not on the board"),
     ]
-
-

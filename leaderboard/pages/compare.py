@@ -35,7 +35,8 @@ def page(board: Board, query: Query) -> Page:
     table = board.ranking(place, query.by, query.selection).table
     table = views.labelled(front.linked(table[table["seeds"] > 0]))
     if len(table) < 2:
-        return missing("Nothing to compare", "It takes two rows with a whole run.")
+        blocks = (front.places(board, place), *front.switches(board, query, place, "/compare", KEEP))
+        return Page("Nothing to compare", (*blocks, text("It takes two rows with a whole run.", kind="note")))
     named = table.set_index("id")["label"]
     a = query.a if query.a in named else named.index[0]
     b = query.b if query.b in named and query.b != a else next(one for one in named.index if one != a)
@@ -53,7 +54,8 @@ def page(board: Board, query: Query) -> Page:
     blocks = (*scores(sides[0], sides[1], rows.loc[a, "classes"]), *differing(board, rows.loc[a, "runs"][-1],
               rows.loc[b, "runs"][-1], named[a], named[b]))  # fmt: skip
     runs = text("Newest runs: ", *interleaved([Link(named[one], rows.loc[one, "method_href"]) for one in (a, b)]))
-    return Page(f"{named[a]} against {named[b]}", (front.places(board, place), *picks, runs, *blocks))
+    switches = front.switches(board, query, place, "/compare", KEEP)
+    return Page(f"{named[a]} against {named[b]}", (front.places(board, place), *switches, *picks, runs, *blocks))
 
 
 def interleaved(links: list[Link]) -> list[Link | str]:
@@ -88,7 +90,9 @@ def headline_table(a: Side, b: Side, weights: stats.Weights) -> Table:
     for name in sides[0]:
         if name in sides[1]:
             (mine, ours), (theirs, yours) = sides[0][name], sides[1][name]
-            lines.append({"metric": columns.label(name), "a": mine, "b": theirs, **interval(mine - theirs, ours - yours)})
+            lines.append(
+                {"metric": columns.label(name), "a": mine, "b": theirs, **interval(mine - theirs, ours - yours)}
+            )
     listed = (
         Column("metric", "metric"),
         Column("a", a.label, digits=3),
@@ -140,7 +144,9 @@ def class_table(a: Side, b: Side, weights: stats.Weights, own: tuple[str, ...]) 
     yield text("Classes", kind="h2")
     yield Figure(figures.differences(table.assign(sure=table["sure"] == "yes")),
                  Table(table, listed, f"IoU %: {a.label} minus {b.label}, with 95 % intervals"))  # fmt: skip
-    yield text(f"Filled points are significant, each by itself: of {len(lines)} classes one or so in twenty is by chance.")
+    yield text(
+        f"Filled points are significant, each by itself: of {len(lines)} classes one or so in twenty is by chance."
+    )
 
 
 def image_tables(a: Side, b: Side) -> Iterator[Block]:
@@ -170,6 +176,8 @@ def differing(board: Board, a: str, b: str, label_a: str, label_b: str) -> Itera
         yield text("A record cannot be read.", kind="note")
         return
     names = [name for name in dict.fromkeys((*mine, *theirs)) if mine.get(name) != theirs.get(name)]
-    table = pd.DataFrame({"name": names, "a": [mine.get(n, "-") for n in names], "b": [theirs.get(n, "-") for n in names]})
+    table = pd.DataFrame(
+        {"name": names, "a": [mine.get(n, "-") for n in names], "b": [theirs.get(n, "-") for n in names]}
+    )
     listed = (Column("name", "setting"), Column("a", label_a), Column("b", label_b))
     yield Table(table, listed, "Between the newest runs, without seeds")

@@ -43,7 +43,9 @@ def page(board: Board, query: Query) -> Page:
         tuple(shown["id"][shown["oracle"]]) if len(shown) else (),
     )
     beside = reported(*published.neighbours(runs["source"].iloc[-1], runs["test"].iloc[-1]))
-    return Page(title, (*head, *switches(board, query, place, "/", KEEP), *notes, grid, *explained(query, place), *beside))
+    return Page(
+        title, (*head, *switches(board, query, place, "/", KEEP), *notes, grid, *explained(query, place), *beside)
+    )
 
 
 def settled(query: Query, place: Place) -> Query:

@@ -50,7 +50,11 @@ def results(tables: list[pd.DataFrame]) -> list[Block]:
         Column("variant", "variant", link="method_href"),
         Column("selection", "checkpoint"),
         *(columns.metric(name) for name in rows.SHOWN if columns.has(table, name)),
-        *(one for one in columns.COST if one.name in ("delta", "gap", "hours", "seeds", "why") and columns.has(table, one.name)),
+        *(
+            one
+            for one in columns.COST
+            if one.name in ("delta", "gap", "hours", "seeds", "why") and columns.has(table, one.name)
+        ),
     )
     frame = table.assign(variant=table["variant"].where(table["variant"] != "", "plain"))
     return [text("Results", kind="h2"), Table(frame, listed, "Every row of this method, on every split")]
