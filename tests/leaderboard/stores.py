@@ -50,7 +50,7 @@ def statistics(skill: float, seed: int, classes: int = 16, images: int = 24) -> 
     relative = (1 - right) * 0.5
     found: dict[str, Any] = {"semseg.confusion": matrix, "depth.count": count}
     for form in ("", "_median_scaled"):
-        sums = {"relative": relative, "squared_relative": relative, "squared": 100 * relative**2,
+        sums = {"absolute": 10 * relative, "relative": relative, "squared_relative": relative, "squared": 100 * relative**2,
                 "squared_log": relative**2, "log": relative, "within1": right, "within2": right, "within3": right}  # fmt: skip
         found |= {f"depth.{name}{form}": values * count for name, values in sums.items()}
     found |= {"normals.count": count, "normals.sum": angle * count, "normals.squared": angle**2 * count}
