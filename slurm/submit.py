@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -187,15 +188,23 @@ def walk(sweep: Sweep, jobs: Sequence[Job], settings: Settings) -> Iterator[Job]
             note_submission(sweep.folder, settings.cluster, {job.name: handed.job_id})
             going[job.name] = job, handed, slot
         for name, (job, handed, slot) in list(going.items()):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ResourceWarning)  # submitit leaves its debug log open
-                ended = handed.done()
+            ended = _ended(handed)
             if ended:
                 del going[name]
                 slots.append(slot)
                 yield job
         if going and settings.cluster == "local":
             time.sleep(0.2)
+
+
+def _ended(handed: Any) -> bool:
+    """Whether submitit's job has ended; its debug job runs only now, and leaves its log open for the collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        ended = bool(handed.done())
+        if ended:
+            gc.collect()
+    return ended
 
 
 def _content(file: Path) -> str:
