@@ -80,9 +80,9 @@ def _known(tree: Any, where: str) -> Any:
     if not isinstance(values := OmegaConf.to_container(tree), Mapping):
         raise SettingsError(f"{where}: expected lines of `name: value`, got {type(values).__name__}")
     names = [f.name for f in fields(Settings)]
-    for name in values:
+    for name in map(str, values):
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, 1, 0.5)
+            near = difflib.get_close_matches(name, names, 1, 0.5)
             hint = f"; did you mean slurm.{near[0]}?" if near else ""
             raise SettingsError(f'{where}: no word "slurm.{name}"{hint} known: {" ".join(names)}')
     return tree
