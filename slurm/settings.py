@@ -84,7 +84,7 @@ def _known(tree: Any, where: str) -> Any:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1, 0.5)
             hint = f"; did you mean slurm.{near[0]}?" if near else ""
-            raise SettingsError(f'{where}: no word "slurm.{name}"{hint} known: {" ".join(names)}')
+            raise SettingsError(f'{where}: no word "slurm.{name!s}"{hint} known: {" ".join(names)}')
     return tree
 
 

@@ -26,9 +26,9 @@ QUIET = ("done", "pending", "waiting")  # not a line each, unless jobs=all
 
 def table(sweep: Sweep, found: dict[str, State], whole: bool) -> Group:
     """Counts, then a line for each job that somebody may want to look at."""
-    works = {
-        job.work: [found[n].kind for n, j in sweep.jobs.items() if j.work == job.work] for job in sweep.jobs.values()
-    }
+    works: dict[str, list[str]] = {}
+    for name, job in sweep.jobs.items():
+        works.setdefault(job.work, []).append(found[name].kind)
     kinds = [kind for kind in state.KINDS if any(kind in each for each in works.values())]
     total = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("", *kinds):
