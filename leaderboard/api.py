@@ -108,7 +108,8 @@ def sent(body: bytes, kind: str, filename: str = "") -> Response:
     ):
         response.set_data(gzip.compress(body, 5))
         response.headers["Content-Encoding"] = "gzip"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def finite(value: Any) -> Any:
@@ -152,7 +153,7 @@ def rows_of(board: Board, query: Query) -> dict[str, Any]:
     context = {"split": place.split, "protocol": place.protocol, "version": place.evaluator}
     context |= {"selection": query.selection, "classes": query.classes, "by": query.by, "data": board.version}
     table = ranking.table.drop(columns=["classes"], errors="ignore")
-    return {**context, "waiting": ranking.waiting, "rows": table.to_dict("records")}
+    return {**context, "waiting": ranking.waiting, "rows": rows.dicts(table)}
 
 
 def runs_of(board: Board, query: Query) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def runs_of(board: Board, query: Query) -> dict[str, Any]:
     found = board.runs(place, query.selection)
     first = max(0, number("offset", 0))
     some = found.iloc[first : first + min(MOST, max(1, number("limit", MOST)))]
-    listed = some.drop(columns=[*HIDDEN]).to_dict("records")
+    listed = rows.dicts(some.drop(columns=[*HIDDEN]))
     return {"data": board.version, "total": len(found), "offset": first, "runs": listed}
 
 
@@ -173,7 +174,7 @@ def reported_of(protocol: str) -> dict[str, Any]:
     if protocol not in published.protocols():
         raise ValueError("no such protocol: /api/v1/splits says which are reported")
     both = {"means": published.means(protocol), "classes": published.cells(protocol)}
-    return {"split": protocol, **{name: t.drop(columns="mark").to_dict("records") for name, t in both.items()}}
+    return {"split": protocol, **{name: rows.dicts(t.drop(columns="mark")) for name, t in both.items()}}
 
 
 def file(board: Board, name: str, form: str, query: Query) -> Response:

@@ -73,12 +73,6 @@ def make(board: Board) -> dash.Dash:
         query = Query.of(search)
         return show(page(board, path, search), menu(query), query, path, board.version)
 
-    state = ClientsideFunction("board", "state")
-    grid = {"type": "grid", "name": MATCH}
-    app.clientside_callback(
-        state, Output(grid, "className"), Input(grid, "filterModel"), Input(grid, "columnState"), State(grid, "id"),
-        prevent_initial_call=True,
-    )  # fmt: skip
     pick = {"type": "pick", "label": MATCH}
     app.clientside_callback(
         ClientsideFunction("board", "pick"), Output(pick, "className"), Input(pick, "value"), State(pick, "id"),

@@ -123,9 +123,9 @@ class Board:
             return runs
         values = []
         for key, own in zip(runs["key"], runs["classes"], strict=True):
-            matrix, covered = self.matrix(key), classes.sets(own)
-            known = matrix is not None and chosen in covered
-            values.append(float(classes.mean_iou(matrix, covered[chosen])) if known else np.nan)
+            matrix, covered = self.matrix(key), classes.sets(own).get(chosen)
+            known = matrix is not None and covered is not None
+            values.append(float(classes.mean_iou(matrix, covered)) if known else np.nan)  # type: ignore[arg-type]
         return runs.assign(miou=values)
 
     def ranking(

@@ -83,8 +83,8 @@ REPORTED = (
     Column("metric", "metric", "as the source names it; iou without a class is the mean"),
     Column("value", "value", "the number as printed", 2),
     Column("unit", "unit", "of the value", width=90),
-    Column("evidence", "mark", "R README, config, code or figure of its own repository; R2 of another's; T full text of "
-           "a paper; I issue thread; A aggregator; M recalled, not confirmed"),
+    Column("evidence", "mark", "R README, config, code or figure of its own repository; R2 of another's; T full text "
+           "of a paper; I issue thread; A aggregator; M recalled, not confirmed"),
     Column("source", "source", "where the number was read", width=250),
     Column("flags", "flags", "selection, seeds, start, extra signals, evaluation, provenance: rows differ by them",
            width=330),

@@ -36,7 +36,7 @@ def export(board: Board, out: Path) -> int:
     for name in ASSETS:
         shutil.copy(Path(__file__).with_name("assets") / name, out / "assets")
     (out / "assets" / "plotly.min.js").write_text(get_plotlyjs())
-    client = make(board).server.test_client()  # type: ignore[attr-defined]
+    client = make(board).server.test_client()
     todo, pages = ["/"], set()
     written: set[str] = set()
     while todo:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bench.record import METRICS
 from leaderboard.columns import digits, label
-from leaderboard.rows import SCORED
+from leaderboard.rows import SCORED, dicts
 
 # Okabe and Ito: eight colours that stay apart for the colour-blind; then shapes tell
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#7F7F7F")
@@ -48,12 +48,11 @@ def look(at: int) -> dict[str, Any]:
     return {"color": COLOURS[at % len(COLOURS)], "symbol": SHAPES[at % len(SHAPES)], "size": 10}
 
 
-def pareto_front(speed: Sequence[float], cost: Sequence[float]) -> NDArray[np.bool_]:
+def pareto_front(speed: ArrayLike, cost: ArrayLike) -> NDArray[np.bool_]:
     """Which points no other beats: none is as fast or faster with a smaller cost, or faster at the same cost."""
     v, c = np.asarray(speed, float), np.asarray(cost, float)
     beaten = (v[None] >= v[:, None]) & (c[None] <= c[:, None]) & ((v[None] > v[:, None]) | (c[None] < c[:, None]))
-    result: NDArray[np.bool_] = ~beaten.any(1)
-    return result
+    return np.asarray(~beaten.any(1), bool)
 
 
 def on_front(table: pd.DataFrame, metric: str) -> NDArray[np.bool_]:
@@ -82,7 +81,7 @@ def pareto(table: pd.DataFrame, metric: str) -> Plot:
             "customdata": [row["method_href"]],
             "hovertemplate": f"%{{x:.1f}} images/s, %{{y:.{digits(metric)}f}}<extra>{safe(row['label'])}</extra>",
         }
-        for at, (row, alive) in enumerate(zip(table.to_dict("records"), on, strict=True))
+        for at, (row, alive) in enumerate(zip(dicts(table), on, strict=True))
     ]  # fmt: skip
     axes = {"xaxis": {"type": "log", "nticks": 8}, "yaxis": reversed_if(metric)}
     return figure([steps, *points], "images/s, one at a time", label(metric), 460, **axes)
@@ -92,7 +91,7 @@ def spread(value: float) -> float:
     return 0.0 if pd.isna(value) else float(value)
 
 
-def safe(words: str) -> str:
+def safe(words: object) -> str:
     """Words that plotly does not read as markup or as a template."""
     return str(words).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "%&#123;")
 
@@ -143,6 +142,7 @@ def line(at: int) -> dict[str, Any]:
 
 def strips(runs: pd.DataFrame, metric: str) -> Plot:
     """Every seed of every row: one column of points a row."""
+    runs = runs.dropna(subset=[metric])
     traces = [
         {
             "type": "scatter", "mode": "markers", "x": [safe(name)] * len(some), "y": some[metric].tolist(),

@@ -81,7 +81,8 @@ def depth_colours(values: NDArray[Any], span: tuple[float, float]) -> RGB:
 @lru_cache(1)
 def viridis() -> RGB:
     colours = sample_colorscale(sequential.Viridis, list(np.linspace(0, 1, 256)), colortype="tuple")
-    return np.rint(np.array(colours) * 255).astype(np.uint8)
+    table: RGB = np.rint(np.array(colours) * 255).astype(np.uint8)
+    return table
 
 
 def depth_span(rows: list[Kept]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Numbers that papers report (published.csv): shown beside measured rows, with mark and source, never ranked with them."""
+"""Numbers that papers report (published.csv): beside measured rows, with mark and source, never ranked with them."""
 
 from __future__ import annotations
 

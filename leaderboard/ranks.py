@@ -39,7 +39,7 @@ def drawn(found: Statistics, test_set: str, classes: ClassSet | None = None) -> 
     return {name: values.astype(np.float32) for name, values in each.items()}
 
 
-def over_seeds(name: str, runs: Sequence[Drawn], metric: str) -> NDArray[np.float64]:
+def over_seeds(name: str, runs: Sequence[Mapping[str, NDArray[np.floating]]], metric: str) -> NDArray[np.float64]:
     """A method's mean over seeds in each draw, its seeds resampled: B. `name` seeds the drawing."""
     values = np.stack([run[metric] for run in runs]).astype(np.float64)  # S B
     seeds, draws = values.shape
@@ -50,8 +50,11 @@ def over_seeds(name: str, runs: Sequence[Drawn], metric: str) -> NDArray[np.floa
 
 def costs(samples: Mapping[str, Mapping[str, NDArray[np.float64]]], metrics: Sequence[str]) -> NDArray[np.float64]:
     """M B, smaller is better: the metric's value with its sign, or the mean rank over several metrics."""
-    rows = [np.stack([-s[m] if METRICS[m].higher_is_better else s[m] for s in samples.values()]) for m in metrics]
-    return rows[0] if len(rows) == 1 else np.mean([ranked(each) for each in rows], 0)
+    rows: list[NDArray[np.float64]] = [
+        np.stack([-s[m] if METRICS[m].higher_is_better else s[m] for s in samples.values()]) for m in metrics
+    ]
+    together = rows[0] if len(rows) == 1 else sum(map(ranked, rows)) / len(rows)
+    return np.asarray(together, np.float64)
 
 
 def ranked(cost: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""A run's receipt: what it takes to believe it or to do it again; and whether its numbers follow from its statistics."""
+"""A run's receipt: what it takes to believe it or do it again, and whether its numbers follow from its statistics."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def worst(found: stats.Statistics, count: int = 8) -> dict[str, pd.DataFrame]:
     for name, values in stats.each_image(found).items():
         if METRICS[name].headline and np.isfinite(values).any():
             order = np.argsort(values if METRICS[name].higher_is_better else -values)
-            order = [at for at in order if np.isfinite(values[at])][:count]
+            order = order[np.isfinite(values[order])][:count]
             tables[name] = pd.DataFrame({"image": [found.stems[at] for at in order], "value": values[order]})
     return tables
 

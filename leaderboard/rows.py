@@ -25,7 +25,8 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=["id", "method"])
     whole = runs[runs["complete"]].drop_duplicates(["recipe", "seed"], keep="last")
     torn = runs[~runs["complete"]].drop_duplicates(["recipe", "seed"], keep="last")
-    torn = torn[~pd.MultiIndex.from_frame(torn[["recipe", "seed"]]).isin(list(zip(whole["recipe"], whole["seed"])))]
+    done = pd.MultiIndex.from_frame(whole[["recipe", "seed"]])
+    torn = torn[~pd.MultiIndex.from_frame(torn[["recipe", "seed"]]).isin(done)]
     whole = whole.assign(delta=deltas(whole))
     shared = runs.drop_duplicates("recipe", keep="last").set_index("recipe")
     groups = whole.groupby("recipe")
@@ -75,7 +76,7 @@ def deltas(runs: pd.DataFrame) -> pd.Series:
 
 def plainest(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Of each group the row with the fewest words changed, then the newest; indexed by the group."""
-    words = table["overrides"].str.split().str.len()
+    words = table["overrides"].map(lambda one: len(one.split()))
     ordered = table.iloc[::-1].assign(words=words.iloc[::-1]).sort_values("words", kind="stable")
     return ordered.drop_duplicates(by).set_index(by)
 
@@ -111,7 +112,7 @@ def usual_test_set(whole: pd.DataFrame) -> str:
 
 def reasons(table: pd.DataFrame, test_set: str, development: bool) -> list[str]:
     """Why each row is not ranked; empty for one that is."""
-    return [reason(row, test_set, development) for row in table.to_dict("records")]
+    return [reason(row, test_set, development) for row in dicts(table)]
 
 
 def reason(row: Mapping[str, Any], test_set: str, development: bool) -> str:
@@ -146,6 +147,11 @@ def mark(row: Mapping[str, Any]) -> str:
     return "unranked" if row["why"] else "..."
 
 
+def dicts(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of any table, each as {column: value}."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def headlines_of(scored: Sequence[str]) -> list[str]:
     """The headline metrics of the tasks a split scores, in their order."""
     return [metric.name for task, metric in HEADLINES.items() if task in scored]
@@ -169,15 +175,15 @@ def place(table: pd.DataFrame, by: str, drawn: Mapping[str, Drawn]) -> pd.DataFr
     if len(ranked):
         samples = {
             row["id"]: {m: over_seeds(row["id"], [drawn[run] for run in row["runs"]], m) for m in metrics}
-            for row in ranked[["id", "runs"]].to_dict("records")
+            for row in dicts(ranked[["id", "runs"]])
         }
-        plain = {row["id"]: {m: np.array([row[m]]) for m in metrics} for row in ranked.to_dict("records")}
+        plain = {row["id"]: {m: np.array([row[m]]) for m in metrics} for row in dicts(ranked)}
         found = ranks(list(ranked["id"]), costs(plain, metrics)[:, 0], costs(samples, metrics))
     for name in ("place", "low", "high", "group", "beats_next"):
         table[name] = [getattr(found[one], name) if one in found else math.nan for one in table["id"]]
     table["rank"] = [
         mark(row) if pd.isna(p) else f"{p:.0f}" if a == b else f"{p:.0f} ({a:.0f}-{b:.0f})"
-        for row, p, a, b in zip(table.to_dict("records"), table["place"], table["low"], table["high"], strict=True)
+        for row, p, a, b in zip(dicts(table), table["place"], table["low"], table["high"], strict=True)
     ]
     first = metrics[0]
     table["_unranked"] = table["place"].isna()

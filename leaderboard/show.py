@@ -28,6 +28,7 @@ from leaderboard.page import (
     Text,
     Words,
 )
+from leaderboard.rows import dicts
 
 FEW = 8  # options that are shown as links side by side
 TALL = 24  # rows, from which on a grid scrolls
@@ -93,7 +94,7 @@ def plain(table: Table) -> Component:
     head = html.Thead(html.Tr([html.Th(c.heading, scope="col", title=c.about, **numeric(c)) for c in table.columns]))
     body = [
         html.Tr([html.Td(linked(row, column), **numeric(column)) for column in table.columns])
-        for row in table.frame.to_dict("records")
+        for row in dicts(table.frame)
     ]
     return html.Div(
         html.Table([html.Caption(table.caption), head, html.Tbody(body)]),
@@ -116,7 +117,7 @@ def grid(table: Table, query: Query) -> Component:
     for column in table.columns:
         needed |= {name for name in (column.name, column.spread, column.link, column.shown) if name}
     frame = table.frame[[name for name in table.frame.columns if name in needed]]
-    rows = [{k: clean(v) for k, v in row.items()} for row in frame.to_dict("records")]
+    rows = [{k: clean(v) for k, v in row.items()} for row in dicts(frame)]
     if "id" not in needed:
         rows = [{"id": str(at), **row} for at, row in enumerate(rows)]
     free = [row for row in rows if row["id"] not in table.pinned]
@@ -139,6 +140,7 @@ def grid(table: Table, query: Query) -> Component:
         columnDefs=groups(table.columns, query.sort),
         defaultColDef={"resizable": True, "sortable": True, "wrapHeaderText": True, "autoHeaderHeight": True},
         getRowId="params.data.id",
+        eventListeners={one: [f"boardState(params, '{table.name}')"] for one in ("sortChanged", "filterChanged")},
         filterModel=model(query.filter),
         dashGridOptions=options,
         style={"height": ("70vh" if "id" in needed else "26rem") if tall else None, "width": "100%"},
@@ -241,12 +243,11 @@ def pair(one: Pair) -> Component:
     """The right picture lies over the left one, cut off at the slider (assets/board.js)."""
     if not one.right:
         return html.Figure([html.Img(src=one.left, alt=one.title), html.Figcaption(one.title)], className="pair")
-    slider = dcc.Input(type="range", min=0, max=100, value=50, className="wipe", debounce=True,
-                       id={"type": "wipe", "name": one.left})  # fmt: skip
     stack = html.Div(
         [html.Img(src=one.right, alt=f"{one.title}, truth"),
          html.Img(src=one.left, alt=f"{one.title}, prediction", className="over")],
         className="stack",
     )  # fmt: skip
-    label = html.Label([html.Span(f"{one.title}: prediction | truth"), slider])
-    return html.Figure([stack, html.Figcaption(label)], className="pair")
+    said = f"{one.title}: prediction | truth"
+    slider = html.Div(className="wipe", **{"data-label": said})
+    return html.Figure([stack, html.Figcaption([said, slider])], className="pair")

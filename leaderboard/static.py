@@ -1,4 +1,4 @@
-"""A page as HTML text, for the board as a folder of files: the same blocks, tables that sort, figures that plotly draws."""
+"""A page as HTML text, for the board as a folder of files: the same blocks; tables sort, plotly draws the figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from leaderboard import tables
+from leaderboard import rows, tables
 from leaderboard.figures import CONFIG
 from leaderboard.page import Block, Choice, Code, Column, Facts, Figure, Link, Page, Pair, Pairs, Table, Text, Words
 from leaderboard.show import FEW, FILES
@@ -42,7 +42,7 @@ def render(page: Page, menu: tuple[Link, ...], here: str, version: str, files: F
 <main id="content"><h1>{escape(page.title)}</h1>
 {body}
 </main>
-<footer>Data version {escape(version)}. A copy of the board as it was then; nothing is loaded from another host.</footer>
+<footer>Data version {escape(version)}. A copy of the board as it was then.</footer>
 </body>
 </html>
 """
@@ -72,8 +72,8 @@ def block(one: Block, files: Files) -> str:
         case Pairs(pairs):
             return '<div class="pairs">' + "".join(pair(each, files) for each in pairs) + "</div>"
         case Facts(facts):
-            rows = (f"<div><dt>{escape(name)}</dt><dd>{words(value, files)}</dd></div>" for name, value in facts)
-            return f'<dl class="facts">{"".join(rows)}</dl>'
+            lines = (f"<div><dt>{escape(name)}</dt><dd>{words(value, files)}</dd></div>" for name, value in facts)
+            return f'<dl class="facts">{"".join(lines)}</dl>'
         case Code(content, caption):
             head = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
             return f'<figure class="code">{head}<pre tabindex="0"><code>{escape(content)}</code></pre></figure>'
@@ -97,7 +97,7 @@ def choice(one: Choice, files: Files) -> str:
 
 def table(one: Table, files: Files) -> str:
     head = "".join(heading(column) for column in one.columns)
-    body = "".join(row(each, one, files) for each in one.frame.to_dict("records"))
+    body = "".join(row(each, one, files) for each in rows.dicts(one.frame))
     caption = escape(one.caption)
     shown = (
         f'<div class="table" tabindex="0" role="region" aria-label="{caption}"><table><caption>{caption}</caption>'

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,23 @@ WORTHWHILE = 4000  # files to read, from which on a second process pays for its 
 Stamp = tuple[int, int, bool]  # a file's time and size, and whether statistics lie beside it
 
 
+@cache
+def names() -> list[str]:
+    """Of a row's values."""
+    nobody = RunRecord(key="", method="", split={"name": ""}, protocol="", selection="", seed=0, metrics={})
+    return list(row(nobody, False, False, 0))
+
+
+def empty() -> pd.DataFrame:
+    return pd.DataFrame(columns=names())
+
+
 @dataclass
 class Index:
     """The runs of a store, as of the last `refresh`. Files are the truth; nothing is ever written."""
 
     root: Path
-    frame: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    frame: pd.DataFrame = field(default_factory=empty)
     faults: dict[str, str] = field(default_factory=dict)  # file: why it cannot be read
     version: str = "0" * 16  # changes with the data, equal for equal data
     stamps: dict[str, Stamp] = field(default_factory=dict)
@@ -44,7 +56,7 @@ class Index:
             return False
         rows, faults = gather([(file, found[file]) for file in changed])
         stale = {Path(file).parent.name for file in (*changed, *gone)}
-        fresh = pd.DataFrame(rows, columns=list(COLUMNS))
+        fresh = pd.DataFrame(rows, columns=names())
         kept = self.frame[~self.frame["key"].isin(stale)] if len(self.frame) else self.frame
         frame = pd.concat([kept, fresh], ignore_index=True) if len(kept) else fresh
         self.frame = frame.sort_values(["created", "key"], kind="stable", ignore_index=True)
@@ -194,13 +206,6 @@ def canonical(value: Any) -> str:
 
 def short(*words: str) -> str:
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
-
-
-COLUMNS = tuple(
-    row(
-        RunRecord(key="", method="", split={"name": ""}, protocol="", selection="", seed=0, metrics={}), False, False, 0
-    )
-)
 
 
 def watch(index: Index, pause: float = 2.0) -> None:

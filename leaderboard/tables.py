@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench.record import METRICS
 from leaderboard.page import Column, Table
+from leaderboard.rows import dicts
 
 FORMS = {
     "csv": "text/csv; charset=utf-8",
@@ -38,7 +39,7 @@ def cell(row: Mapping[str, Any], column: Column) -> str:
 
 def shown(table: Table) -> pd.DataFrame:
     """Every cell in words."""
-    rows = [[cell(row, column) for column in table.columns] for row in table.frame.to_dict("records")]
+    rows = [[cell(row, column) for column in table.columns] for row in dicts(table.frame)]
     return pd.DataFrame(rows, columns=[column.heading for column in table.columns])
 
 
@@ -117,7 +118,7 @@ def arranged(frame: pd.DataFrame, model: str, order: str) -> pd.DataFrame:
         filters = {}
     for name, one in filters.items() if isinstance(filters, dict) else ():
         if name in frame.columns and isinstance(one, dict):
-            frame = frame[passes(frame[name], one)]
+            frame = frame[passes(pd.Series(frame[name]), one)]
     name, _, way = order.partition(":")
     if name in frame.columns:
         frame = frame.sort_values(name, ascending=way != "desc", kind="stable", na_position="last")

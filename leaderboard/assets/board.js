@@ -59,6 +59,11 @@
     if (!root) return;
     let title = "";
     new MutationObserver(() => {
+      for (const place of document.querySelectorAll(".wipe:empty")) {
+        const slider = Object.assign(document.createElement("input"), { type: "range", min: 0, max: 100, value: 50 });
+        slider.setAttribute("aria-label", place.dataset.label);
+        place.append(slider);
+      }
       const head = document.querySelector("main h1");
       if (head && head.textContent !== title) {
         const first = !title;
@@ -89,6 +94,25 @@
     if (none(a) || none(b)) return none(a) === none(b) ? 0 : none(a) === !down ? 1 : -1;
     return a - b;
   };
+  /* the grid's state goes into the address and into the links to its files */
+  functions.boardState = (params, grid) => {
+    const filter = params.api.getFilterModel();
+    const sorted = params.api.getColumnState().find((column) => column.sort);
+    const set = (words) => {
+      if (Object.keys(filter).length) words.set("filter", JSON.stringify(filter)); else words.delete("filter");
+      if (sorted) words.set("sort", `${sorted.colId}:${sorted.sort}`); else words.delete("sort");
+    };
+    if (grid === "rows") {
+      const address = new URL(window.location);
+      set(address.searchParams);
+      window.history.replaceState(window.history.state, "", address);
+    }
+    for (const link of document.querySelectorAll(`a.file[data-grid="${CSS.escape(grid)}"]`)) {
+      const to = new URL(link.href, window.location);
+      set(to.searchParams);
+      link.setAttribute("href", to.pathname + to.search);
+    }
+  };
   const components = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
   components.BoardLink = (props) => {
     const href = props.data[props.href];
@@ -96,25 +120,8 @@
     return href && href.startsWith("/") ? React.createElement("a", { href }, said) : said;
   };
 
-  /* Dash: the grid's state goes into the address and into the download links */
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     board: {
-      state: (filter, columns, id) => {
-        const grid = id.name;
-        const address = new URL(window.location);
-        const set = (params) => {
-          const sorted = (columns || []).find((c) => c.sort);
-          if (filter && Object.keys(filter).length) params.set("filter", JSON.stringify(filter)); else params.delete("filter");
-          if (columns) { if (sorted) params.set("sort", `${sorted.colId}:${sorted.sort}`); else params.delete("sort"); }
-        };
-        if (grid === "rows") { set(address.searchParams); window.history.replaceState(window.history.state, "", address); }
-        for (const link of document.querySelectorAll(`a.file[data-grid="${CSS.escape(grid)}"]`)) {
-          const to = new URL(link.href, window.location);
-          set(to.searchParams);
-          link.setAttribute("href", to.pathname + to.search);
-        }
-        return window.dash_clientside.no_update;
-      },
       pick: (value, id) => {
         const here = window.location.pathname + window.location.search;
         const fired = window.dash_clientside.callback_context.triggered.length;

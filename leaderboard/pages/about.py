@@ -33,7 +33,7 @@ RANKING = (
     "metres and degrees cannot be added. A row that lacks a task is not ranked so.",
     "The multi-task delta is the mean over tasks of s (m - b) / |b| against single-task networks of the same seed and "
     "split; positive is better, in every table here. Papers have both signs.",
-    "The gap closed is (m - source only) / (oracle - source only), the mean over tasks' headlines, on means over seeds.",
+    "The gap closed is (m - source only) / (oracle - source only), of means over seeds, the mean over tasks.",
 )
 API = (
     ("GET /api/v1/", "this list"),

@@ -14,6 +14,7 @@ from leaderboard import classes, columns, figures, ranks, receipt, stats
 from leaderboard.board import Board
 from leaderboard.page import Block, Choice, Column, Figure, Link, Page, Query, Table, missing, text
 from leaderboard.pages import front, views
+from leaderboard.rows import dicts
 
 KEEP = ("selection", "a", "b")
 
@@ -41,21 +42,21 @@ def page(board: Board, query: Query) -> Page:
     a = query.a if query.a in named else named.index[0]
     b = query.b if query.b in named and query.b != a else next(one for one in named.index if one != a)
     query = replace(query, a=a, b=b)
-    picks = [
-        Choice(words, tuple(Link(label, query.to("/compare", *KEEP, **{side: one})) for one, label in named.items()),
-               named[getattr(query, side)])
-        for side, words in (("a", "This"), ("b", "against this"))
-    ]  # fmt: skip
-    rows = table.set_index("id")
+    picks = []
+    for side, words in (("a", "This"), ("b", "against this")):
+        links = (Link(label, query.to("/compare", *KEEP, **{side: str(one)})) for one, label in named.items())
+        picks.append(Choice(words, tuple(links), named[getattr(query, side)]))
+    found = {str(row["id"]): row for row in dicts(table)}
     sides = []
     for one in (a, b):
-        found = tuple(s for key in rows.loc[one, "runs"] if (s := board.statistics(key)) is not None)
-        sides.append(Side(one, named[one], found))
-    blocks = (*scores(sides[0], sides[1], rows.loc[a, "classes"]), *differing(board, rows.loc[a, "runs"][-1],
-              rows.loc[b, "runs"][-1], named[a], named[b]))  # fmt: skip
-    runs = text("Newest runs: ", *interleaved([Link(named[one], rows.loc[one, "method_href"]) for one in (a, b)]))
+        kept = tuple(s for key in found[one]["runs"] if (s := board.statistics(key)) is not None)
+        sides.append(Side(one, named[one], kept))
+    newest = [found[one]["runs"][-1] for one in (a, b)]
+    told: list[Block] = [*scores(sides[0], sides[1], found[a]["classes"])]
+    told += differing(board, newest[0], newest[1], named[a], named[b])
+    runs = text("Newest runs: ", *interleaved([Link(named[one], found[one]["method_href"]) for one in (a, b)]))
     switches = front.switches(board, query, place, "/compare", KEEP)
-    return Page(f"{named[a]} against {named[b]}", (front.places(board, place), *switches, *picks, runs, *blocks))
+    return Page(f"{named[a]} against {named[b]}", (front.places(board, place), *switches, *picks, runs, *told))
 
 
 def interleaved(links: list[Link]) -> list[Link | str]:

@@ -167,9 +167,9 @@ def stages(run: RunRecord, board: Board) -> Iterator[Block]:
         log = receipt.log(board.index.root, one.key)
         if len(log) > 1 and len(log.columns) > 2:
             names = [c for c in log.columns if c != "t"]
-            listed = (Column("t", "step", digits=0), *(Column(name, name, digits=4) for name in names))
+            logged = (Column("t", "step", digits=0), *(Column(name, name, digits=4) for name in names))
             words = f"Losses of {one.name}, as logged"
-            yield Figure(figures.curves(log), Table(log.iloc[:: max(1, len(log) // 20)], listed, words))
+            yield Figure(figures.curves(log), Table(log.iloc[:: max(1, len(log) // 20)], logged, words))
 
 
 def provenance(run: RunRecord) -> Facts:

@@ -82,7 +82,7 @@ def per_class(board: Board, table: pd.DataFrame, chosen: str) -> pd.DataFrame:
     Where there is no matrix, and the full set is asked for, the record's own numbers.
     """
     found: dict[str, pd.Series] = {}
-    for row in table.to_dict("records"):
+    for row in rows.dicts(table):
         covered = classes.sets(row["classes"]).get(chosen) if row["classes"] else None
         if covered is None:
             continue
@@ -103,7 +103,7 @@ def heat(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple
     named = chosen.set_index("id")["label"].reindex(values.index)
     keep = VIEWS["classes"][1]
     nothing = Link("nothing", query.to("/view/classes", *keep, pin=""))
-    options = (nothing, *(Link(word, query.to("/view/classes", *keep, pin=one)) for one, word in named.items()))
+    options = (nothing, *(Link(word, query.to("/view/classes", *keep, pin=str(one))) for one, word in named.items()))
     pinned = query.pin if query.pin in values.index else ""
     choice = Choice("Difference to", options, named[pinned] if pinned else "nothing")
     shown = (values - values.loc[pinned] if pinned else values).set_axis(named, axis=0)
@@ -124,7 +124,7 @@ def depth(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tupl
     runs = board.runs(place, query.selection)
     means = runs[runs["complete"]].groupby("recipe")[[*names, *(f"{n}_median_scaled" for n in names)]].mean()
     lines = []
-    for row in table.to_dict("records"):
+    for row in rows.dicts(table):
         if row["id"] in means.index and means.loc[row["id"], names].notna().any():
             for form, words in (("", "metric"), ("_median_scaled", "median-scaled")):
                 values = {name: means.loc[row["id"], name + form] for name in names}
@@ -142,7 +142,7 @@ def depth(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tupl
 
 def normals(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
     curves, lines = {}, []
-    for row in table[table["seeds"] > 0].head(12).to_dict("records"):
+    for row in rows.dicts(table[table["seeds"] > 0].head(12)):
         each = [one for key in row["runs"] if (one := board.angles(key)) is not None]
         if each:
             curve = np.mean(each, 0)

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("dash_ag_grid", reason="the board's libraries are not installed: pip install -e '.[board]'")
 
-from leaderboard.board import Board  # noqa: E402
-from tests.leaderboard.stores import town  # noqa: E402
+from leaderboard.board import Board
+from tests.leaderboard.stores import town
 
 
 @pytest.fixture(scope="session")

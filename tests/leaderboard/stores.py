@@ -50,8 +50,9 @@ def statistics(skill: float, seed: int, classes: int = 16, images: int = 24) -> 
     relative = (1 - right) * 0.5
     found: dict[str, Any] = {"semseg.confusion": matrix, "depth.count": count}
     for form in ("", "_median_scaled"):
-        sums = {"relative": relative, "squared_relative": relative, "squared": 100 * relative**2,
-                "squared_log": relative**2, "log": relative, "within1": right, "within2": right, "within3": right}  # fmt: skip
+        sums = dict.fromkeys(("relative", "squared_relative", "log"), relative)
+        sums |= {"squared": 100 * relative**2, "squared_log": relative**2}
+        sums |= dict.fromkeys(("within1", "within2", "within3"), right)
         found |= {f"depth.{name}{form}": values * count for name, values in sums.items()}
     found |= {"normals.count": count, "normals.sum": angle * count, "normals.squared": angle**2 * count}
     return found | {"normals.histogram": histogram}
@@ -124,15 +125,13 @@ def furnish(folder: Path, losses: bool = True) -> None:
         normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
         labels = np.repeat(np.arange(16, dtype=np.uint8), 128).reshape(32, 64)
         labels[0] = 255
-        np.savez_compressed(
-            folder / "panels" / f"{number}.npz",
-            **{"image": draw.integers(0, 255, (32, 64, 3)).astype(np.uint8), "stem": STEMS[number]},
-            **{"semseg.truth": labels, "semseg.prediction": np.roll(labels, 3, 1) % 16},
-            **{"depth.truth": np.tile(np.linspace(0, 60, 64, dtype=np.float32), (32, 1))},
-            **{"depth.prediction": np.full((32, 64), 20, np.float32), "normals.truth": normals},
-            **{"normals.prediction": normals[::-1], "classes": np.array(SIXTEEN)},
-            **{"palette": np.arange(48, dtype=np.uint8).reshape(16, 3) * 5, "depth_range": np.array((1e-3, 80.0))},
-        )
+        kept: dict[str, Any] = {"image": draw.integers(0, 255, (32, 64, 3)).astype(np.uint8), "stem": STEMS[number]}
+        kept |= {"semseg.truth": labels, "semseg.prediction": np.roll(labels, 3, 1) % 16}
+        kept |= {"depth.truth": np.tile(np.linspace(0, 60, 64, dtype=np.float32), (32, 1))}
+        kept |= {"depth.prediction": np.full((32, 64), 20, np.float32), "depth_range": np.array((1e-3, 80.0))}
+        kept |= {"normals.truth": normals, "normals.prediction": normals[::-1]}
+        kept |= {"classes": np.array(SIXTEEN), "palette": np.arange(48, dtype=np.uint8).reshape(16, 3) * 5}
+        np.savez_compressed(folder / "panels" / f"{number}.npz", **kept)
     made = record.read(folder / "record.json")
     made.panels = [f"panels/{number}.npz" for number in range(2)]
     record.write(made, folder / "record.json")
@@ -142,7 +141,7 @@ def furnish(folder: Path, losses: bool = True) -> None:
 
 
 def town(store: Path) -> Path:
-    """A whole little board: a baseline, single tasks, two close methods, a better one, an oracle, one with two seeds."""
+    """A little board: a baseline, single tasks, two close methods, a better one, an oracle, a row of two seeds."""
     for seed in (0, 1, 2):
         furnish(keep(store, "source_only", seed, 0.50, role="baseline"))
         keep(store, "single_task", seed, 0.55, role="single")

@@ -46,6 +46,7 @@ def test_every_link_of_every_page_leads_somewhere(board):
         seen.add(key)
         found = at(board, address)
         assert found.found, address
+        json.dumps([one.plot for one in blocks(found, Figure)], allow_nan=False)
         todo += [*found.links(), *(one.href for one in menu(query))]
     assert len(seen) > 60
 

@@ -65,8 +65,17 @@ def test_a_file_has_the_rows_that_the_grid_shows(model: str, left: list[str]) ->
     assert tables.arranged(FRAME, model, "")["method"].tolist() == left
 
 
-@pytest.mark.parametrize("model", ["{", "[]", '{"nothing": {}}', '{"miou": 3}', '{"miou": {"type": "what", "filter": []}}',
-                                   '{"miou": {"filterType": "number", "type": "inRange", "filter": 1}}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "model",
+    [
+        "{",
+        "[]",
+        '{"nothing": {}}',
+        '{"miou": 3}',
+        '{"miou": {"type": "what", "filter": []}}',
+        '{"miou": {"filterType": "number", "type": "inRange", "filter": 1}}',
+    ],
+)
 def test_a_filter_that_means_nothing_changes_nothing(model: str) -> None:
     assert len(tables.arranged(FRAME, model, "nothing:up")) == len(FRAME)
 
