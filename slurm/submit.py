@@ -115,8 +115,10 @@ def executor(
     if cluster == "local":  # the automatic one would not let jobs have different GPUs
         here = submitit.LocalExecutor(sweep.folder / LOGS, python=settings.python or None)
         devices = [slot * asked.gpus + number for number in range(asked.gpus)]
-        here.update_parameters(tasks_per_node=1, timeout_min=settings.minutes, gpus_per_node=asked.gpus,
-                               visible_gpus=devices, signal_delay_s=settings.warn_seconds, stderr_to_stdout=True)  # fmt: skip
+        here.update_parameters(
+            tasks_per_node=1, timeout_min=settings.minutes, gpus_per_node=asked.gpus, visible_gpus=devices,
+            signal_delay_s=settings.warn_seconds, stderr_to_stdout=True,
+        )  # fmt: skip
         return here
     own: dict[str, Any] = {}
     if cluster == "slurm":
