@@ -53,7 +53,7 @@ def go(planned: Sweep, settings: Settings, failed: bool = False) -> int:
         planned.write()
     if settings.copy and settings.cluster != "debug":
         copies.copy(planned.folder)
-    queue = scheduler.queue(planned.name) if settings.cluster == "slurm" else None
+    queue = scheduler.queue(planned.name) if settings.cluster == "slurm" else {}  # here, nothing waits elsewhere
     found = state.states(planned, queue)
     jobs = state.missing(planned, found, queue, failed)
     print(f"sweep {planned.name} in {planned.folder}")

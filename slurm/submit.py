@@ -108,15 +108,22 @@ def one_array(sweep: Sweep, array: Array, settings: Settings, ids: Mapping[str, 
 
 
 def executor(
-    sweep: Sweep, asked: Resources, parallel: int, settings: Settings, after: Sequence[str] = ()
-) -> submitit.AutoExecutor:
-    """submitit's, with all that a job may use said explicitly."""
+    sweep: Sweep, asked: Resources, parallel: int, settings: Settings, after: Sequence[str] = (), slot: int = 0
+) -> submitit.Executor:
+    """submitit's, with all that a job may use said explicitly. slot: on this machine, which GPUs."""
     cluster = settings.cluster
+    if cluster == "local":  # the automatic one would not let jobs have different GPUs
+        here = submitit.LocalExecutor(sweep.folder / LOGS, python=settings.python or None)
+        devices = [slot * asked.gpus + number for number in range(asked.gpus)]
+        here.update_parameters(
+            tasks_per_node=1, timeout_min=settings.minutes, gpus_per_node=asked.gpus, visible_gpus=devices,
+            signal_delay_s=settings.warn_seconds, stderr_to_stdout=True,
+        )  # fmt: skip
+        return here
     own: dict[str, Any] = {}
     if cluster == "slurm":
         own = {"slurm_max_num_timeout": 1000}  # ours are counted by their progress (slurm.job)
-    if settings.python and cluster != "debug":
-        own[f"{cluster}_python"] = settings.python
+        own |= {"slurm_python": settings.python} if settings.python else {}
     made = submitit.AutoExecutor(sweep.folder / LOGS, cluster=cluster, **own)
     made.update_parameters(
         name=job_name(sweep.name), nodes=asked.nodes, tasks_per_node=1, timeout_min=settings.minutes,
@@ -180,10 +187,8 @@ def walk(sweep: Sweep, jobs: Sequence[Job], settings: Settings) -> Iterator[Job]
         blocked = {job.name for job in waiting} | going.keys()
         for job in [job for job in waiting if not blocked.intersection(job.needs)][: len(slots)]:
             waiting.remove(job)
-            asked, slot = resources(job, settings), slots.pop()
-            maker = executor(sweep, asked, settings.parallel, settings)
-            if settings.cluster == "local" and asked.gpus:
-                maker.update_parameters(local_visible_gpus=[slot * asked.gpus + k for k in range(asked.gpus)])
+            slot = slots.pop()
+            maker = executor(sweep, resources(job, settings), settings.parallel, settings, slot=slot)
             handed = maker.submit(run, str(sweep.of(job)))
             note_submission(sweep.folder, settings.cluster, {job.name: handed.job_id})
             going[job.name] = job, handed, slot

@@ -116,11 +116,14 @@ class Cluster:
         return done.stdout
 
     def kill_node(self, node: str) -> None:
-        """As a power cut does: the node's daemon and everything that runs under it."""
+        """As a power cut does: the node's daemon and everything under it at once; nobody reports an end."""
         daemon = self.processes[node]
-        victims = [daemon.pid, *self.steps(node)]
-        for pid in [*victims, *(p for v in victims for p in children(v))]:
-            kill(pid)
+        victims = {daemon.pid, *self.steps(node)}
+        victims |= {up for pid in victims for up in parents(pid) if b"slurmstepd" in command(up)}
+        victims |= {down for pid in victims for down in children(pid)}
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in victims:
+                kill(pid, number)
         daemon.wait()
 
     def steps(self, node: str = "") -> list[int]:
@@ -129,13 +132,13 @@ class Cluster:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 environment = (folder / "environ").read_bytes().split(b"\0")
-                command = (folder / "cmdline").read_bytes()
+                words = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
             ours = f"SLURM_CONF={self.folder / 'slurm.conf'}".encode() in environment
             there = not node or f"SLURMD_NODENAME={node}".encode() in environment
             daemon = int(folder.name) in [process.pid for process in self.processes.values()]
-            if ours and there and not daemon and (b"SLURM_JOB_ID" in b"".join(environment) or b"slurmstepd" in command):
+            if ours and there and not daemon and (b"SLURM_JOB_ID" in b"".join(environment) or b"slurmstepd" in words):
                 found.append(int(folder.name))
         return [pid for pid in found if pid != os.getpid()]
 
@@ -170,9 +173,25 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def kill(pid: int) -> None:
+def parents(pid: int) -> list[int]:
+    """All processes above, but the first."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        above = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return []
+    return [above, *parents(above)] if above > 1 else []
+
+
+def command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    try:
+        os.kill(pid, number)
     except ProcessLookupError:
         pass
 
