@@ -71,7 +71,10 @@ def make(board: Board) -> dash.Dash:
     def view(path: str | None, search: str | None) -> list[Any]:
         path, search = path or "/", search or ""
         query = Query.of(search)
-        return show(page(board, path, search), menu(query), query, path, board.version)
+        made: list[Any] = board.once(
+            ("view", path, search), lambda: show(page(board, path, search), menu(query), query, path, board.version)
+        )
+        return made
 
     pick = {"type": "pick", "label": MATCH}
     app.clientside_callback(
@@ -150,6 +153,7 @@ def server(store: str = "") -> Flask:
     """The WSGI application, its index watching the store: what gunicorn is given."""
     board = Board.of(Path(store or os.environ.get("STORE", "store")))
     threading.Thread(target=watch, args=(board.index,), daemon=True).start()
+    threading.Thread(target=page, args=(board, "/"), daemon=True).start()  # the first reader finds it made
     found = make(board).server
     assert isinstance(found, Flask)
     return found

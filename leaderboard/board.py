@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from leaderboard import classes, published, ranks, rows, stats
 from leaderboard.store import STATS, Index
 
-AT_ONCE = 64  # runs whose draws a reader waits for; more are drawn behind the page
-KEPT = 256  # results of a version
+PATIENCE = 0.4  # seconds of drawing that a reader waits for; what takes longer is drawn behind the page
+KEPT = 512  # results
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Board:
     _drawn: dict[tuple[str, str], tuple[int, ranks.Drawn | None]] = field(default_factory=dict)
     _matrices: dict[str, tuple[int, NDArray[np.int64] | None]] = field(default_factory=dict)
     _drawing: set[tuple[str, ...]] = field(default_factory=set)
+    _making: dict[tuple[Any, ...], threading.RLock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    wait: bool = False  # for ranks, however long they take
     drawn_behind: int = 0  # how many batches of draws came after their page
 
     @classmethod
@@ -66,17 +69,22 @@ class Board:
         return f"{self.index.version}{f'-{self.drawn_behind}' if self.drawn_behind else ''}"
 
     def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """A result of this version of the data, made at the first asking."""
+        """A result of this version of the data, made at the first asking; who asks meanwhile waits for it."""
         full = (self.version, *key)
         with self._lock:
             if full in self._results:
                 self._results.move_to_end(full)
                 return self._results[full]
-        made = make()
-        with self._lock:
-            self._results[full] = made
-            while len(self._results) > KEPT:
-                self._results.popitem(last=False)
+            making = self._making.setdefault(full, threading.RLock())
+        with making:
+            if full in self._results:
+                return self._results[full]
+            made = make()
+            with self._lock:
+                self._results[full] = made
+                self._making.pop(full, None)
+                while len(self._results) > KEPT:
+                    self._results.popitem(last=False)
         return made
 
     def places(self) -> list[Place]:
@@ -128,10 +136,8 @@ class Board:
             values.append(float(classes.mean_iou(matrix, covered)) if known else np.nan)  # type: ignore[arg-type]
         return runs.assign(miou=values)
 
-    def ranking(
-        self, place: Place, by: str, selection: str = rows.LAST, chosen: str = classes.FULL, wait: bool = False
-    ) -> Ranking:
-        """The rows with ranks; those of a large board come later, unless `wait`."""
+    def ranking(self, place: Place, by: str, selection: str = rows.LAST, chosen: str = classes.FULL) -> Ranking:
+        """The rows with ranks; those of a large board come later, unless the board waits."""
         table = self.table(place, selection, chosen)
         if not len(table):
             return Ranking(table)
@@ -139,13 +145,16 @@ class Board:
         def found() -> Ranking:
             needed = [run for runs, why in zip(table["runs"], table["why"], strict=True) if not why for run in runs]
             missing = [run for run in needed if (run, chosen) not in self._drawn]
-            if len(missing) > AT_ONCE and not wait:
-                self._draw_behind(missing, chosen)
-                return Ranking(rows.place(table, by, {}), len(missing))
+            until = time.monotonic() + PATIENCE
+            for at, run in enumerate(missing):
+                if not self.wait and time.monotonic() > until:
+                    self._draw_behind(missing[at:], chosen)
+                    return Ranking(rows.place(table, by, {}), len(missing) - at)
+                self.drawn(run, chosen)
             drawn = {run: found for run in needed if (found := self.drawn(run, chosen)) is not None}
             return Ranking(rows.place(table, by, drawn))
 
-        result: Ranking = self.once(("ranking", place, by, selection, chosen, wait), found)
+        result: Ranking = self.once(("ranking", place, by, selection, chosen), found)
         return result
 
     def drawn(self, key: str, chosen: str = classes.FULL) -> ranks.Drawn | None:

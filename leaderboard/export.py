@@ -98,6 +98,7 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit((__doc__ or "").strip())
     try:
         board = Board.of(Path(stores[0] if stores else "store"))
+        board.wait = True
         count = export(board, Path(bare[0]))
     except (ValueError, OSError) as error:
         raise SystemExit(f"leaderboard.export: {error}") from None

@@ -37,7 +37,7 @@ def figure(data: Sequence[Mapping[str, Any]], x: str, y: str, height: int = 420,
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#555"},
         "hoverlabel": {"namelength": -1},
-        "legend": {"orientation": "h", "y": -0.25, "x": 0},
+        "legend": {"orientation": "h", "yanchor": "top", "y": -0.3, "x": 0},
         "xaxis": {"title": {"text": x}, **axis, **layout.pop("xaxis", {})},
         "yaxis": {"title": {"text": y}, **axis, **layout.pop("yaxis", {})},
     }

@@ -66,6 +66,7 @@ def table() -> pd.DataFrame:
     return found.sort_values(["protocol", "mark"], kind="stable").reset_index(drop=True)
 
 
+@cache
 def means(protocol: str) -> pd.DataFrame:
     """The whole-set numbers of a protocol: for each method, backbone and metric the strongest; all are in the file."""
     found = table()
@@ -77,6 +78,7 @@ def means(protocol: str) -> pd.DataFrame:
     return ordered.drop(columns=["_by", "_iou"]).reset_index(drop=True)
 
 
+@cache
 def cells(protocol: str) -> pd.DataFrame:
     """The per-class numbers of a protocol that may be shown."""
     found = table()
@@ -84,6 +86,7 @@ def cells(protocol: str) -> pd.DataFrame:
     return found[named & ~found["flags"].str.split(";").map(lambda flags: UNCHECKED in flags)].reset_index(drop=True)
 
 
+@cache
 def protocols() -> list[str]:
     """The protocols that some number is reported for."""
     there = set(table()["protocol"])

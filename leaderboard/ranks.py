@@ -45,30 +45,31 @@ def over_seeds(name: str, runs: Sequence[Mapping[str, NDArray[np.floating]]], me
     seeds, draws = values.shape
     generator = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
     picks = generator.integers(seeds, size=(seeds, draws))
-    means: NDArray[np.float64] = np.take_along_axis(values, picks, 0).mean(0)
-    return means
+    mean: NDArray[np.float64] = np.take_along_axis(values, picks, 0).mean(0)
+    return mean
 
 
 def costs(samples: Mapping[str, Mapping[str, NDArray[np.float64]]], metrics: Sequence[str]) -> NDArray[np.float64]:
     """M B, smaller is better: the metric's value with its sign, or the mean rank over several metrics."""
-    rows: list[NDArray[np.float64]] = [
-        np.stack([-s[m] if METRICS[m].higher_is_better else s[m] for s in samples.values()]) for m in metrics
-    ]
-    together = rows[0] if len(rows) == 1 else sum(map(ranked, rows)) / len(rows)
-    return np.asarray(together, np.float64)
+    signs = {name: -1.0 if METRICS[name].higher_is_better else 1.0 for name in metrics}
+    rows = [np.stack([signs[name] * each[name] for each in samples.values()]) for name in metrics]
+    result: NDArray[np.float64] = rows[0] if len(rows) == 1 else np.stack([ranked(each) for each in rows]).mean(0)
+    return result
 
 
 def ranked(cost: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ranks from 1 down each column, equal values sharing their mean rank: M B -> M B."""
     order = np.argsort(cost, 0, kind="stable")
-    ranks = np.empty_like(cost)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(1.0, len(cost) + 1)[:, None], cost.shape), 0)
     in_order = np.take_along_axis(cost, order, 0)
-    for draw in np.flatnonzero((np.diff(in_order, axis=0) == 0).any(0)):
-        values, place = np.unique(cost[:, draw], return_inverse=True)
-        means = np.bincount(place, ranks[:, draw]) / np.bincount(place)
-        ranks[:, draw] = means[place]
-        assert len(values) == len(means)
+    place = np.broadcast_to(np.arange(1.0, len(cost) + 1)[:, None], cost.shape)
+    begins = np.ones(cost.shape, bool)
+    begins[1:] = in_order[1:] != in_order[:-1]
+    ends = np.ones(cost.shape, bool)
+    ends[:-1] = begins[1:]
+    first = np.maximum.accumulate(np.where(begins, place, 0), 0)
+    last = np.minimum.accumulate(np.where(ends, place, np.inf)[::-1], 0)[::-1]
+    ranks = np.empty(cost.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2, 0)
     return ranks
 
 

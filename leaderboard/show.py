@@ -66,7 +66,7 @@ def block(one: Block, query: Query) -> Component:
         case Choice():
             return choice(one)
         case Table():
-            return grid(one, query) if one.name else plain(one)
+            return grid(one, query if one.name == "rows" else Query()) if one.name else plain(one)
         case Figure():
             return figure(one)
         case Pairs(pairs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leaderboard import published
 from leaderboard.board import Board
 from leaderboard.page import Link, Page, Query, missing
 from leaderboard.pages import about, compare, front, method, run, views
@@ -27,7 +28,9 @@ def page(board: Board, path: str, search: str = "") -> Page:
 
 
 def menu(query: Query) -> tuple[Link, ...]:
-    """The pages of the place that a link names."""
+    """The pages of the place that a link names; of papers' numbers there are no views."""
+    if query.split in published.protocols():
+        return Link("Board", query.to("/")), Link("About", "/about")
     looks = (Link(SHORT[name], query.to(f"/view/{name}")) for name in views.VIEWS)
     return Link("Board", query.to("/")), *looks, Link("Compare", query.to("/compare")), Link("About", "/about")
 
