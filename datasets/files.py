@@ -84,17 +84,15 @@ def require(files: Mapping[str, Path], what: Collection[str]) -> None:
 
 def renamed(ids: NDArray[Any], names: Mapping[int, int], void: Collection[int], path: Path) -> NDArray[np.uint8]:
     """Ids of a file -> ids of its label space, void -> 255; an id that is neither named nor void is an error."""
-    expected = np.zeros(np.iinfo(ids.dtype).max + 1, bool)
-    expected[[*names, *void]] = True
-    fine = expected.take(ids)
-    if not fine.all():
-        known, strange = sorted({*names, *void} - {VOID}), ids[~fine]
+    known = sorted({*names, *void} - {VOID})
+    strange = ids[~np.isin(ids, [*names, *void])]
+    if strange.size:
         row, column = np.argwhere(ids == strange[0])[0]
         raise ValueError(
             f"{short(path)}: id {strange[0]} on {np.sum(ids == strange[0])} pixels, known ids {known[0]}-{known[-1]}; "
             f"first at row {row}, column {column}"
         )
-    mapped: NDArray[np.uint8] = table(names).take(ids)
+    mapped: NDArray[np.uint8] = table(names)[ids]
     return mapped
 
 
