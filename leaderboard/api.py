@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -69,7 +70,7 @@ def add(server: Flask, board: Board) -> None:
             body = painted(board, key, number, what)
         except (KeyError, ValueError, OSError):
             return refused(404, "no such picture")
-        return sent(body, "image/png")
+        return sent(pack(body, worth=False), "image/png")
 
 
 def asked() -> Query:
@@ -79,35 +80,44 @@ def asked() -> Query:
 def answer(board: Board, name: str, make: Callable[[], Any]) -> Response:
     """JSON, kept as bytes for a version of the data. What is not there is 404, in one line."""
 
-    def encoded() -> bytes:
-        return json.dumps(finite(make()), separators=(",", ":")).encode()
+    def packed() -> Packed:
+        return pack(json.dumps(finite(make()), separators=(",", ":")).encode())
 
     try:
-        body: bytes = board.once(("api", name, request.full_path), encoded)
+        content: Packed = board.once(("api", name, request.full_path), packed)
     except (KeyError, ValueError, OSError) as error:
         return refused(404, "not found" if isinstance(error, KeyError | OSError) else str(error))
-    return sent(body, "application/json")
+    return sent(content, "application/json")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An answer, compressed where that is worth it, and its ETag."""
+
+    body: bytes
+    zipped: bytes
+    tag: str
+
+
+def pack(body: bytes, worth: bool = True) -> Packed:
+    zipped = gzip.compress(body, 5) if worth and len(body) > 2000 else b""
+    return Packed(body, zipped, hashlib.sha256(body).hexdigest()[:20])
 
 
 def refused(status: int, why: str) -> Response:
     return Response(json.dumps({"error": why}), status, mimetype="application/json")
 
 
-def sent(body: bytes, kind: str, filename: str = "") -> Response:
-    """With an ETag of the content; 304 to whoever has it; compressed where that is worth it."""
-    tag = hashlib.sha256(body).hexdigest()[:20]
+def sent(content: Packed, kind: str, filename: str = "") -> Response:
+    """With an ETag of the content; 304 to whoever has it."""
     headers = {"Content-Type": kind, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if filename:
         headers["Content-Disposition"] = f'attachment; filename="{filename}"'
-    response = Response(body, headers=headers)
-    response.set_etag(tag)
-    if (
-        len(body) > 2000
-        and kind.startswith(("application/json", "text/"))
-        and "gzip" in request.headers.get("Accept-Encoding", "")
-    ):
-        response.set_data(gzip.compress(body, 5))
-        response.headers["Content-Encoding"] = "gzip"
+    zipped = content.zipped and "gzip" in request.headers.get("Accept-Encoding", "")
+    if zipped:
+        headers["Content-Encoding"] = "gzip"
+    response = Response(content.zipped if zipped else content.body, headers=headers)
+    response.set_etag(content.tag)
     response.make_conditional(request)
     return response
 
@@ -189,7 +199,7 @@ def file(board: Board, name: str, form: str, query: Query) -> Response:
     except (KeyError, ValueError) as error:
         return refused(404, str(error))
     stem = "".join(letter for letter in f"{name}-{query.split}" if letter.isalnum() or letter in "-_")
-    return sent(body, tables.FORMS[form], f"{stem}.{form}")
+    return sent(pack(body, form != "parquet"), tables.FORMS[form], f"{stem}.{form}")
 
 
 def listing(board: Board, name: str, query: Query) -> tuple[Table, dict[str, str]]:

@@ -159,7 +159,7 @@ class Board:
 
     def drawn(self, key: str, chosen: str = classes.FULL) -> ranks.Drawn | None:
         """A run's headline metrics under each draw of test images; None if its statistics cannot be read."""
-        written = self._row(key)["written"]
+        written = self.index.runs[key].written
         kept = self._drawn.get((key, chosen))
         if kept is None or kept[0] != written:
             found = self.statistics(key, without=("normals.histogram",))
@@ -168,8 +168,8 @@ class Board:
         return kept[1]
 
     def _draw(self, key: str, found: stats.Statistics, chosen: str) -> ranks.Drawn:
-        row = self._row(key)
-        return ranks.drawn(found, row["manifest"], classes.sets(row["classes"]).get(chosen))
+        run = self.index.runs[key]
+        return ranks.drawn(found, run.manifest, classes.sets(run.classes).get(chosen))
 
     def _draw_behind(self, keys: Iterable[str], chosen: str) -> None:
         """Draw in a thread; when all are there the version changes, and with it every page that waits."""
@@ -195,7 +195,7 @@ class Board:
 
     def matrix(self, key: str) -> NDArray[np.int64] | None:
         """A run's confusion matrix over the whole test set."""
-        written = self._row(key)["written"]
+        written = self.index.runs[key].written
         kept = self._matrices.get(key)
         if kept is None or kept[0] != written:
             one = self.statistics(key, without=("normals.histogram",))
@@ -213,10 +213,3 @@ class Board:
 
         curve: NDArray[np.float64] | None = self.once(("angles", key), found)
         return curve
-
-    def _row(self, key: str) -> dict[str, Any]:
-        table: dict[str, dict[str, Any]] = self.once(
-            ("by key",),
-            lambda: self.index.frame.set_index("key")[["written", "manifest", "classes"]].to_dict("index"),
-        )
-        return table[key]

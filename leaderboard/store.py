@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import get_context
@@ -37,6 +38,15 @@ def empty() -> pd.DataFrame:
     return pd.DataFrame(columns=names())
 
 
+@dataclass(frozen=True)
+class Run:
+    """What is looked up of a single run."""
+
+    written: int
+    manifest: str
+    classes: tuple[str, ...]
+
+
 @dataclass
 class Index:
     """The runs of a store, as of the last `refresh`. Files are the truth; nothing is ever written."""
@@ -46,6 +56,7 @@ class Index:
     faults: dict[str, str] = field(default_factory=dict)  # file: why it cannot be read
     version: str = "0" * 16  # changes with the data, equal for equal data
     stamps: dict[str, Stamp] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)  # by key
 
     def refresh(self) -> bool:
         """Read what is new or changed, forget what is gone; whether anything was."""
@@ -61,12 +72,14 @@ class Index:
         frame = pd.concat([kept, fresh], ignore_index=True) if len(kept) else fresh
         self.frame = frame.sort_values(["created", "key"], kind="stable", ignore_index=True)
         self.faults = {f: why for f, why in self.faults.items() if f in found and f not in changed} | faults
+        known = {key: one for key, one in self.runs.items() if key not in stale}
+        self.runs = known | {one["key"]: Run(one["written"], one["manifest"], one["classes"]) for one in rows}
         self.stamps, self.version = found, digest(found)
         return True
 
     def folder(self, key: str) -> Path:
         """The folder of a run that is in the index. Raises KeyError for a key that is not: no path is made of it."""
-        if not (self.frame["key"] == key).any():
+        if key not in self.runs:
             raise KeyError(key)
         return self.root / "runs" / key[:2] / key
 
@@ -112,10 +125,13 @@ def gather(files: Sequence[tuple[str, Stamp]]) -> tuple[list[dict[str, Any]], di
     parts = [files[at : at + 1000] for at in range(0, len(files), 1000)]
     rows: list[dict[str, Any]] = []
     faults: dict[str, str] = {}
-    with ProcessPoolExecutor(min(8, os.cpu_count() or 1), get_context("spawn")) as pool:
-        for some, others in pool.map(gather_here, parts):
-            rows += some
-            faults |= others
+    try:
+        with ProcessPoolExecutor(min(8, os.cpu_count() or 1), get_context("spawn")) as pool:
+            for some, others in pool.map(gather_here, parts):
+                rows += some
+                faults |= others
+    except BrokenProcessPool:  # a program that cannot be started a second time
+        return gather_here(files)
     return rows, faults
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import statistics
 import threading
 import time
@@ -123,5 +124,6 @@ def test_the_board_of_a_hundred_thousand_records(tmp_path, capsys):
         server.shutdown()
         thread.join()
         server.server_close()
+        shutil.rmtree(root)  # later runs of pytest would tidy it up, file by file
     with capsys.disabled():
         print(f"\nmemory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB (asked: 2 GB)")
