@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import torch
 
 from bench.optim import Optim
+from methods.parts.distances import sky_free
 from methods.parts.supervised import losses
-from methods.parts.transfer import canonical, sky_free
+from methods.parts.transfer import canonical
 from methods.parts.twins import Adaptation
 
 

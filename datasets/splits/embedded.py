@@ -23,7 +23,7 @@ def _embedded(name: str, about: str, source: list[str], target: list[str]) -> Sp
         scored=_ALL,
         classes="minicity",
         crop=(96, 96),
-        budget=800,
+        budget=640,
         batch=4,
         protocol="city-v1",
     )
@@ -67,7 +67,7 @@ EMBEDDED = [
         scored=("semseg",),
         classes="camvid11",
         crop=(128, 128),
-        budget=800,
+        budget=640,
         batch=4,
         protocol="camvid-v1",
     ),

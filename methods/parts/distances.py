@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -23,6 +24,17 @@ def cosine(a: Tensor, b: Tensor, problem: Problem) -> Tensor:
 
 
 REGRESSIONS = {"depth": log_depth, "normals": cosine}  # task -> (a, b, problem), canonical forms, to B 1 h w
+
+
+def sky_free(outputs: Mapping[str, Tensor], problem: Problem) -> Tensor | None:
+    """B 1 h w: False where the segmentation says sky, where depth and normals do not exist; None: no mask.
+
+    `outputs`: the raw or the canonical outputs of all tasks: one order of the classes.
+    """
+    if problem.sky is None or "semseg" not in outputs:
+        return None
+    scores = outputs["semseg"].detach()
+    return scores[:, [problem.sky]] < scores.amax(1, keepdim=True)  # an arg-max over the channels is slow on a CPU
 
 
 def mean_where(pixels: Tensor, seen: Tensor | None) -> Tensor:

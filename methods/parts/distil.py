@@ -19,7 +19,7 @@ from bench.stage import Stage
 from bench.tasks import task
 from bench.tasks.contract import upsampled
 from methods.parts import weighting
-from methods.parts.distances import REGRESSIONS, mean_where
+from methods.parts.distances import REGRESSIONS, mean_where, sky_free
 from methods.parts.supervised import Supervised
 
 ALIGN, DF, DP = ("final", "level"), ("l2", "cka"), ("none", "kl")
@@ -193,9 +193,7 @@ class Distilled(Stage):
         """{task: D_p}, empty without; depth and normals not where the network itself sees the sky."""
         if self.config.dp == "none":
             return {}
-        seen = None
-        if self.problem.sky is not None and "semseg" in raw:
-            seen = (raw["semseg"].detach().argmax(1) != self.problem.sky).unsqueeze(1)
+        seen = sky_free(raw, self.problem)
         return {
             name: output_distance(name, raw[name], taught, self.config.temperature, self.problem, seen)
             for name, taught in theirs.items()

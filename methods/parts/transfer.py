@@ -18,7 +18,7 @@ from bench.problem import Problem
 from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
-from methods.parts.distances import REGRESSIONS, mean_where
+from methods.parts.distances import REGRESSIONS, mean_where, sky_free
 from methods.parts.supervised import losses
 
 Maps = Mapping[str, Tensor]
@@ -86,13 +86,6 @@ class TransferNets(nn.ModuleDict):
 
     def forward(self, yhat: Maps) -> dict[str, Tensor]:
         return {name: net({n: y for n, y in yhat.items() if n != name}) for name, net in self.items()}
-
-
-def sky_free(yhat: Maps, problem: Problem) -> Tensor | None:
-    """B 1 h w: False where the direct segmentation says sky, where depth and normals do not exist; None: no mask."""
-    if problem.sky is None or "semseg" not in yhat:
-        return None
-    return (yhat["semseg"].detach().argmax(1) != problem.sky).unsqueeze(1)
 
 
 def divergence(p: Tensor, q: Tensor) -> Tensor:
