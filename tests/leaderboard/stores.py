@@ -19,7 +19,7 @@ SPLIT = {
     "about": "towns -> a city",
     "protocol": "city-v1",
     "source": [{"dataset": "synthia", "part": "all", "size": [64, 32], "limit": None}],
-    "target": {"dataset": "cityscapes", "part": "train", "size": [64, 32], "limit": None},
+    "target": [{"dataset": "cityscapes", "part": "train", "size": [64, 32], "limit": None}],
     "test": {"dataset": "cityscapes", "part": "val", "size": [64, 32], "limit": None},
     "tasks": ["semseg", "depth", "normals"],
     "scored": ["semseg", "depth", "normals"],
