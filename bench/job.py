@@ -106,7 +106,10 @@ def whole(run: Run, asked: Any, folder: Path) -> None:
     device = choose_device(run.device)
     root, store, domains = opened(run)
     settings = Settings(device, run.precision, 60 * run.save_minutes)
-    cached = {node.key: obtain(node, store, domains, settings, run.workers) for node in plan.chain(root)}
+    cached = dict[str, bool]()
+    for node in plan.chain(root):
+        write_json(folder / KEY, {"key": node.key, "folder": str(store.folder(node.key))})  # where its progress is seen
+        cached[node.key] = obtain(node, store, domains, settings, run.workers)
     ask(store.folder(root.key), describe(run, root, store, domains, cached, device))
     program("bench.predict", root.key, run)
 

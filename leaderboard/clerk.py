@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench import bundle, record
+from bench.bundle import Refused
 from bench.record import HEADLINES, RunRecord
 from leaderboard import rows
 from leaderboard.desk import BUNDLE, RUN, Case, Desk, Refusal
@@ -72,6 +73,8 @@ class Clerk:
             if verdict["state"] == "rejected":
                 return self.desk.tell(case.id, BY, state="rejected", why=verdict["why"])
             return self.enter(case, folder, verdict["state"] == "scored")
+        except (Refused, OSError, KeyError) as error:  # with one case: the next does not wait for it
+            return self.desk.tell(case.id, BY, held=f"it cannot be scored: {type(error).__name__}")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
