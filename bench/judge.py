@@ -22,7 +22,6 @@ from bench.manifest import joined
 from bench.plain import to_plain
 from bench.record import HEADLINES, KNOWN, RunRecord
 from bench.split import Split
-from bench.store import write_json
 
 CLAIM, VERDICT = "claim.json", "verdict.json"
 CLOSE = 0.005  # relative: a claim that is further off was made on other labels, by other rules, or is not true
@@ -44,7 +43,7 @@ def judge(folder: Path, store: Path, roots: Mapping[str, Path]) -> str:
     draft = ours(claim, folder.name, joined(filter(None, (claim.data, domains.test_data()))))
     draft.manifests = claim.manifests | {"test": domains.test_images().hash}
     about = json.loads(draft.model_dump_json(exclude={"key", "metrics"}))
-    write_json(folder / record.RUN, {"record": about, "keep": score.PREDICTIONS})
+    note(folder / record.RUN, {"record": about, "keep": score.PREDICTIONS})
     try:
         found = score.score_run(folder, {name: str(root) for name, root in roots.items()}, None)
     except ValueError as error:
@@ -106,6 +105,10 @@ def compare(claim: RunRecord, found: RunRecord) -> None:
             raise Rejected(f"the record says {metric.name} {said:.4g}, the predictions give {is_:.4g}")
 
 
+def note(file: Path, content: Any) -> None:
+    record.replace(file, (json.dumps(content) + "\n").encode())
+
+
 def main(arguments: Sequence[str]) -> int:
     bare, values = words.parse(arguments, {"store": "store"}, prefix="data.")
     if len(bare) != 1:
@@ -116,7 +119,7 @@ def main(arguments: Sequence[str]) -> int:
         state, why = judge(folder, Path(values["store"]).absolute(), roots), ""
     except Rejected as error:
         state, why = "rejected", str(error)
-    write_json(folder / VERDICT, {"state": state, "why": why})
+    note(folder / VERDICT, {"state": state, "why": why})
     console.print(f"{folder.name[:12]}: {state} {why}")
     return 0
 

@@ -98,10 +98,12 @@ def make(folder: Path, out: Path, values: dict[str, str]) -> Manifest:
         raise ValueError(bundle.said(error)) from None
     if not values["code"] and not plugins.is_ours(run.method):
         raise ValueError(f"{run.method} is a plug-in: add its source or wheel with code=FILE|FOLDER")
-    made = predicted(folder, run.key, values["store"])
+    code = dict(code_of(values["code"]))
+    made = predicted(folder, run.key)
     try:
-        files: dict[str, Path | bytes] = {RECORD: folder / RECORD, **predictions_of(folder), **code_of(values["code"])}
+        files: dict[str, Path | bytes] = {RECORD: folder / RECORD}
         files |= {name: folder / name for name in (CONFIG, STATS) if (folder / name).exists()}
+        files |= {**dict(predictions_of(folder)), **code}
         return bundle.pack(out, values["team"], told, files)
     except ValidationError as error:
         raise ValueError(f"team={values['team']}: {bundle.said(error)}") from None
@@ -110,14 +112,18 @@ def make(folder: Path, out: Path, values: dict[str, str]) -> Manifest:
             shutil.rmtree(folder / PREDICTIONS)
 
 
-def predicted(folder: Path, key: str, store: str) -> bool:
+def predicted(folder: Path, key: str) -> bool:
     """Make the predictions if they were not kept; whether that was so."""
     if (folder / PREDICTIONS).is_dir():
         return False
     if not (folder / "product.pt").exists() or not (folder / RUN).exists():
         raise ValueError(f"{folder} has neither {PREDICTIONS}/ nor the network: run it again with keep=predictions")
     print("predictions were not kept: made again", flush=True)
-    subprocess.run([sys.executable, "-m", "bench.predict", key, f"store={folder.parents[2]}"], check=True)
+    try:
+        subprocess.run([sys.executable, "-m", "bench.predict", key, f"store={folder.parents[2]}"], check=True)
+    except BaseException:  # half of them would be taken for all the next time
+        shutil.rmtree(folder / PREDICTIONS, ignore_errors=True)
+        raise
     return True
 
 

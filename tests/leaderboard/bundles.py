@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from leaderboard.clerk import Clerk
 from leaderboard.desk import Desk
 from leaderboard.ledger import Ledger
 from leaderboard.pages import page
+from leaderboard.static import render
 from leaderboard.store import Index
 
 TOY = Path(__file__).parent / "toy"
@@ -169,4 +171,5 @@ def rows_of(found: Counter) -> list[dict[str, Any]]:
 
 
 def words_of(found: Counter, address: str) -> str:
-    return str(page(found.board, address).blocks)
+    """The page of an address, as the folder of files has it."""
+    return unescape(render(page(found.board, address), (), "", "v", lambda href: href))

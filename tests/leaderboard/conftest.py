@@ -6,13 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("dash_ag_grid", reason="the board's libraries are not installed: pip install -e '.[board]'")
 
-from bench import judge
+from bench import judge, plugins
 from leaderboard import clerk
 from leaderboard.board import Board
 from leaderboard.clerk import Clerk
@@ -36,21 +37,26 @@ def board(town_store: Path) -> Board:
 def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A bundle that is taken."""
     root = tmp_path_factory.mktemp("good")
-    sys.path.insert(0, str(TOY))
-    try:
+    with pytest.MonkeyPatch.context() as patch, known(patch):
         return packed(run_folder(root), root / "bundle.zip")
-    finally:
-        sys.path.remove(str(TOY))
-        sys.modules.pop("toy_world", None)
+
+
+@contextmanager
+def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The toy split is found like any installed plug-in."""
+    monkeypatch.syspath_prepend(str(TOY))
+    plugins._modules.cache_clear()
+    yield
+    plugins._modules.cache_clear()
+    sys.modules.pop("toy_world", None)
 
 
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The toy split, for this process and those that it starts."""
-    monkeypatch.syspath_prepend(str(TOY))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT), str(TOY))))
-    yield
-    sys.modules.pop("toy_world", None)
+    with known(monkeypatch):
+        yield
 
 
 @pytest.fixture

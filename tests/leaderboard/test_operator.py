@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from werkzeug.serving import make_server
 
 from bench import record, submit
 from leaderboard import admin, app, reproduction
@@ -109,14 +110,14 @@ def test_a_fixture_or_unknown_data_is_scored_and_never_ranked(found, tmp_path, t
 
 def test_everything_from_the_command_line(tmp_path, monkeypatch, capsys):
     """A token, a live server, bench.submit, the worker in processes of its own, the operator's word, the board."""
-    waitress = pytest.importorskip("waitress")
     store, folder = tmp_path / "store", run_folder(tmp_path, method="source_only")
     store.mkdir()
     assert admin.main(["token", "Team A", f"store={store}"]) == 0
-    monkeypatch.setenv("MTDA_TOKEN", capsys.readouterr().out.splitlines()[0])
-    served = waitress.create_server(app.server(str(store)), host="127.0.0.1", port=0, threads=2)
-    threading.Thread(target=served.run, daemon=True).start()
-    url = f"http://127.0.0.1:{served.effective_port}"
+    monkeypatch.setenv("MTDA_TOKEN", re.search(r"mtda_\S+", capsys.readouterr().out)[0])
+    served = make_server("127.0.0.1", 0, app.server(str(store)), threaded=True)
+    thread = threading.Thread(target=served.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{served.port}"
     try:
         words = [str(folder), "--to", url, "team=Team A", "extra_data=none"]
         assert submit.main(words) == 0
@@ -128,7 +129,9 @@ def test_everything_from_the_command_line(tmp_path, monkeypatch, capsys):
         assert submit.main([name, "--to", url]) == 0 and "scored, in review" in capsys.readouterr().out
         assert admin.main(["approve", name[:8], f"store={store}"]) == 0
     finally:
-        served.close()
+        served.shutdown()
+        thread.join()
+        served.server_close()
     index = Index(store)
     index.refresh()
     assert list(index.frame["key"]) == [name] and index.frame["stats"].all()

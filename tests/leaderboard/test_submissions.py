@@ -93,7 +93,7 @@ def test_a_claim_that_does_not_hold_is_rejected_and_says_why(found, tmp_path, he
     work(found)
     case = found.desk.case(name)
     assert case.state == "rejected" and why in case.why and str(tmp_path) not in case.why
-    assert rows_of(found) == [] and why in words_of(found, "/submissions").replace('"', "'")
+    assert rows_of(found) == [] and why in words_of(found, "/submissions")
 
 
 def test_an_easier_split_under_the_same_name_is_rejected(found, tmp_path, here):
@@ -144,7 +144,7 @@ def test_too_good_a_result_is_held_until_somebody_approves(found, tmp_path, here
     boast = sent(found, packed(run_folder(tmp_path, 8, 0.99), tmp_path / "c.zip"))
     work(found)
     assert (found.desk.case(modest).held, found.desk.case(boast).state) == ("", "scored")
-    assert "beats all 3 runs" in found.desk.case(boast).held
+    assert "beats all" in found.desk.case(boast).held
     shown = {run for row in rows_of(found) for run in row["runs"]}
     assert modest in shown and boast not in shown and "in review" in words_of(found, "/submissions")
     assert admin.main(["approve", boast[:8], f"store={found.store}"]) == 0
