@@ -82,9 +82,9 @@ class Asked:
 
 
 def token(asked: Asked) -> str:
-    limits = {name: asked.number(name) for name in ("hourly", "daily", "total")}
+    days, hourly, daily, total = (asked.number(name) for name in ("days", "hourly", "daily", "total"))
     scopes = [one for one in asked.values["scopes"].split(",") if one]
-    made, words = tokens.issue(asked.desk, asked.word(0, "for which team"), scopes, asked.number("days"), **limits)
+    made, words = tokens.issue(asked.desk, asked.word(0, "for which team"), scopes, days, hourly, daily, total)
     asked.desk.audit(operator(), "token", token=made.id, team=made.team, scopes=scopes, expires=made.expires)
     return f"{words}\nof {made.team}, until {made.expires[:10]}; it is not kept and cannot be shown again"
 

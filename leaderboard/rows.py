@@ -110,7 +110,8 @@ def variants(table: pd.DataFrame) -> pd.Series:
 
 def usual_test_set(whole: pd.DataFrame) -> str:
     """The images most runs were scored on: only rows of one test set can be compared image by image."""
-    counts = whole["manifest"][whole["stats"] | ~whole["stats"].any()].value_counts()  # claims have no vote
+    scored = whole[whole["stats"]]  # where there are any, claims have no vote
+    counts = (scored if len(scored) else whole)["manifest"].value_counts()
     return str(counts.index[0]) if len(counts) else ""
 
 

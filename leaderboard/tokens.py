@@ -48,7 +48,10 @@ class Token:
         return "" if scope in self.scopes else f"the token has no scope {scope!r}"
 
 
-def issue(desk: Desk, team: str, scopes: Sequence[str] = SCOPES, days: float = 365, **limits: int) -> tuple[Token, str]:
+def issue(
+    desk: Desk, team: str, scopes: Sequence[str] = SCOPES, days: float = 365,
+    hourly: int = 30, daily: int = 10, total: int = 1000,
+) -> tuple[Token, str]:  # fmt: skip
     """A new token and the words that its owner sends. Refusal in one line."""
     if not re.fullmatch(TEAM, team):
         raise Refusal(f"{team[:60]!a} is no name of a team: 2 to 40 letters, digits, blanks, . _ -")
@@ -60,7 +63,10 @@ def issue(desk: Desk, team: str, scopes: Sequence[str] = SCOPES, days: float = 3
     name, at = secrets.token_hex(6), datetime.now(UTC)
     words = f"{MARK}_{name}_{secrets.token_urlsafe(32)}"
     end = at + timedelta(days=days)
-    token = Token(name, digest(words), team, tuple(scopes), at.isoformat(timespec="seconds"), end.isoformat(), **limits)
+    token = Token(
+        name, digest(words), team, tuple(scopes), at.isoformat(timespec="seconds"), end.isoformat(),
+        hourly=hourly, daily=daily, total=total,
+    )  # fmt: skip
     write(desk, token)
     return token, words
 
