@@ -128,6 +128,10 @@ class Domains:
         scored = (self.split.test, ("image", *self.split.scored))
         return manifest.joined(self._data(domain, fields) for domain, fields in [*self.packed(), scored])
 
+    def test_data(self) -> str:
+        """The same of what a scorer alone opens."""
+        return self._data(self.split.test, ("image", *self.split.scored))
+
     def _data(self, domain: Domain, fields: tuple[str, ...]) -> str:
         module, root = plugins.dataset(domain.dataset), self.roots.get(domain.dataset)
         if not module.NEEDS_ROOT or root is None:

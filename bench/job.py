@@ -1,4 +1,4 @@
-"""python -m bench.job FOLDER: one piece of a run, as FOLDER/job.json describes it: pack, stage, predict or score.
+"""python -m bench.job FOLDER: one piece of a run, as FOLDER/job.json describes it: pack, stage, predict, score.
 
 What slurm/ submits. A job reads everything from its folder when it starts, and leaves there: `key.json` (the folder of
 the store it works in), `starts` (a line for each time it started), `failed.json` (the class of the reason, and why).
@@ -56,7 +56,7 @@ def perform(folder: Path) -> int:
             file.write(f"{time.time():.0f} {os.uname().nodename} {os.getpid()}\n")
     try:
         run = compose_run(asked["words"])
-        works = {"pack": pack, "stage": train, "predict": predict, "score": score, "collect": collect}
+        works = {"pack": pack, "stage": train, "predict": predict, "score": score, "collect": collect, "run": whole}
         works[asked["work"]](run, asked, folder)
     except Stopped as stopped:
         (folder / STOPPED).touch()  # torchrun ends with a code of its own
@@ -99,6 +99,19 @@ def tell_failure(folder: Path, kind: str, error: BaseException) -> None:
             json.dump({"reason": kind, "message": message[:1000]}, file)
     except FileExistsError:
         pass
+
+
+def whole(run: Run, asked: Any, folder: Path) -> None:
+    """A run but for its score, in one job: what slurm.verify submits, so that a stranger's code is nowhere else."""
+    device = choose_device(run.device)
+    root, store, domains = opened(run)
+    settings = Settings(device, run.precision, 60 * run.save_minutes)
+    cached = dict[str, bool]()
+    for node in plan.chain(root):
+        write_json(folder / KEY, {"key": node.key, "folder": str(store.folder(node.key))})  # where its progress is seen
+        cached[node.key] = obtain(node, store, domains, settings, run.workers)
+    ask(store.folder(root.key), describe(run, root, store, domains, cached, device))
+    program("bench.predict", root.key, run)
 
 
 def pack(run: Run, asked: Any, folder: Path) -> None:

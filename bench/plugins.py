@@ -81,6 +81,11 @@ def method(name: str) -> type[Stage]:
     return stage
 
 
+def is_ours(name: str) -> bool:
+    """Whether the method is a file of the suite, which everybody has."""
+    return methods().get(name, "").startswith("methods.")
+
+
 def stage_class(module: str, qualname: str) -> type[Stage]:
     """The stage that a run folder names."""
     found: Any = importlib.import_module(module)

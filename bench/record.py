@@ -154,6 +154,7 @@ class RunRecord(_Part):
     not_scored: dict[str, str] = {}  # task: why
     images: int = 0  # scored
     panels: list[str] = []  # files of the run's folder
+    team: str = ""  # who submitted it; "": the operator's own run
 
     @property
     def incomplete(self) -> list[str]:

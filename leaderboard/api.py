@@ -15,7 +15,7 @@ from flask import Flask, Response, jsonify, request
 from leaderboard import pictures, published, receipt, rows, tables
 from leaderboard.board import Board
 from leaderboard.page import Column, Query, Table
-from leaderboard.pages import about, front, run
+from leaderboard.pages import about, front, run, submissions
 
 MOST = 1000  # runs in one answer
 HIDDEN = ("written", "per_class", "classes")  # in the record, in full
@@ -27,7 +27,8 @@ def add(server: Flask, board: Board) -> None:
     @server.get("/healthz")
     def healthz() -> Response:
         found = {"status": "ok", "version": board.version, "runs": len(board.index.frame)}
-        return jsonify(found | {"unreadable": len(board.index.faults)})
+        waits = {"waiting": len(submissions.waiting(board)), "oldest_waits_s": submissions.oldest(board)}
+        return jsonify(found | {"unreadable": len(board.index.faults)} | waits)
 
     @server.get("/api/v1/")
     def api() -> Response:
@@ -59,6 +60,10 @@ def add(server: Flask, board: Board) -> None:
     @server.get("/api/v1/reported")
     def reported() -> Response:
         return answer(board, "reported", lambda: reported_of(asked().split))
+
+    @server.get("/api/v1/submissions")
+    def sent_in() -> Response:
+        return answer(board, "submissions", lambda: rows.dicts(submissions.table(board)))
 
     @server.get("/download/<name>.<form>")
     def download(name: str, form: str) -> Response:

@@ -1,8 +1,10 @@
-"""Serve the board: python -m leaderboard.app store=DIR [port=8050] [host=127.0.0.1]
+"""Serve the board: python -m leaderboard.app store=DIR [port=8050] [host=127.0.0.1] [database=URL]
 
 For many users, with as many workers as cores (each has an index of its own, and all watch the same files):
 
     STORE=DIR gunicorn --workers 2 --threads 8 --timeout 120 'leaderboard.app:server()'
+
+It takes submissions if there was a token when it started (leaderboard.admin); DATABASE=URL where SQLite will not do.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,10 @@ import dash
 from dash import MATCH, ClientsideFunction, Input, Output, State, dcc, html
 from flask import Flask, Response, request
 
+from bench import bundle
 from leaderboard import api
 from leaderboard.board import Board
+from leaderboard.desk import Desk
 from leaderboard.page import Query
 from leaderboard.pages import menu, page
 from leaderboard.show import show
@@ -149,18 +154,25 @@ def guard(app: dash.Dash) -> None:
         return response
 
 
-def server(store: str = "") -> Flask:
+def server(store: str = "", database: str = "") -> Flask:
     """The WSGI application, its index watching the store: what gunicorn is given."""
     board = Board.of(Path(store or os.environ.get("STORE", "store")))
+    desk = Desk.of(board.index.root)
     threading.Thread(target=watch, args=(board.index,), daemon=True).start()
     threading.Thread(target=page, args=(board, "/"), daemon=True).start()  # the first reader finds it made
     found = make(board).server
     assert isinstance(found, Flask)
+    if desk.is_open:
+        from leaderboard import reception
+        from leaderboard.ledger import Ledger
+
+        ledger = Ledger.open(desk, database or os.environ.get("DATABASE", ""))
+        reception.add(found, desk, ledger, version("mtda-bench"))
     return found
 
 
 def main(arguments: Sequence[str]) -> None:
-    known = {"store": "store", "port": "8050", "host": "127.0.0.1"}
+    known = {"store": "store", "port": "8050", "host": "127.0.0.1", "database": ""}
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not equals or name not in known:
@@ -169,7 +181,7 @@ def main(arguments: Sequence[str]) -> None:
     if not known["port"].isdecimal():
         raise SystemExit(f"port={known['port']} is no number")
     try:
-        application = server(known["store"])
+        application = server(known["store"], known["database"])
     except ValueError as error:
         raise SystemExit(f"leaderboard.app: {error}") from None
     print(f"The board is at http://{known['host']}:{known['port']}/ (Ctrl-C ends it)", flush=True)
@@ -178,7 +190,8 @@ def main(arguments: Sequence[str]) -> None:
     except ImportError:
         application.run(known["host"], int(known["port"]), threaded=True)
     else:
-        serve(application, host=known["host"], port=int(known["port"]), threads=8)
+        serve(application, host=known["host"], port=int(known["port"]), threads=8,
+              max_request_body_size=bundle.LIMITS.bundle)  # fmt: skip
 
 
 if __name__ == "__main__":

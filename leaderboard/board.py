@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from leaderboard import classes, published, ranks, rows, stats
+from leaderboard.desk import Desk
 from leaderboard.store import STATS, Index
 
 PATIENCE = 0.4  # seconds of drawing that a reader waits for; what takes longer is drawn behind the page
@@ -67,6 +68,10 @@ class Board:
     def version(self) -> str:
         """Of all that pages show: it changes with the files, and with ranks that came later."""
         return f"{self.index.version}{f'-{self.drawn_behind}' if self.drawn_behind else ''}"
+
+    @property
+    def takes_submissions(self) -> bool:
+        return Desk.of(self.index.root).is_open
 
     def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         """A result of this version of the data, made at the first asking; who asks meanwhile waits for it."""

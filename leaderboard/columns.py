@@ -58,7 +58,8 @@ COST = (
     Column("device", "on", "cuda: the hours are GPU hours; cpu: they are hours of a CPU", group="cost", width=75),
     Column("seeds", "seeds", "runs with a whole record; a ranked row has at least 3", 0),
     Column("trust", "trust", "scored: the statistics of every test image are here, scored by the operator's own "
-           "referee; self-reported: a record alone, not ranked"),
+           "referee; reproduced: a submission that the operator ran again, with the same result; self-reported: a "
+           "record alone, not ranked"),
     Column("date", "date", "of the newest run", width=110),
     Column("why", "not ranked because", "why a row has no rank", width=260),
 )  # fmt: skip

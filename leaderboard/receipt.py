@@ -24,7 +24,8 @@ KEY = re.compile(r"[0-9a-f]{4,64}")
 
 def command(run: RunRecord) -> str:
     """The words that make this run again; data folders are the reader's own."""
-    domains = [*run.split.get("source", []), run.split.get("target", {}), run.split.get("test", {})]
+    roles = (run.split.get(role, []) for role in ("source", "target", "test"))
+    domains = [domain for role in roles for domain in (role if isinstance(role, list) else [role])]
     words = [f"method={run.method}", f"split={run.split['name']}", f"seed={run.seed}"]
     words += [f"network={run.network.name}"] if run.network.name else []
     words += [f"precision={run.precision}"] if run.precision else []

@@ -16,7 +16,7 @@ SEEDS = 3  # that a ranked row has at least
 SHOWN = ("miou", "abs_rel", "rmse", "angle_mean")
 DEVELOPMENT = ("minicity_dev",)  # splits on whose target labels hyper-parameters were chosen: never ranked
 LAST = "last"
-SCORED, CLAIMED = "scored", "self-reported"  # trust: the operator's referee kept the statistics, or did not
+CLAIMED, SCORED, REPRODUCED = "self-reported", "scored", "reproduced"  # trust: of a row, the least of its runs
 
 
 def rows(runs: pd.DataFrame) -> pd.DataFrame:
@@ -33,13 +33,15 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
     numbers = [*SHOWN, "delta", "hours", "images_per_second", "ratio", "parameters", "steps"]
     means = groups[numbers].mean().reindex(shared.index)
     spread = groups[[*SHOWN, "delta"]].std().add_suffix("_std").reindex(shared.index)
-    kept = "method role oracle target_labels selection limit standard network weights precision world overrides"
+    kept = "team method role oracle target_labels selection limit standard network weights precision world overrides"
     table = shared[[*kept.split(), "bench", "family", "device", "testbed", "manifest", "scored", "classes"]]
     table = table.join([means, spread])
     table["seeds"] = groups.size().reindex(shared.index, fill_value=0)
     table["torn"] = torn.groupby("recipe").size().reindex(shared.index, fill_value=0)
     table["date"] = groups["created"].max().reindex(shared.index).fillna("").str[:10]
-    table["trust"] = np.where(groups["stats"].all().reindex(shared.index, fill_value=False), SCORED, CLAIMED)
+    table["trust"] = CLAIMED
+    for level, column in ((SCORED, "stats"), (REPRODUCED, "reproduced")):
+        table.loc[groups[column].all().reindex(shared.index, fill_value=False), "trust"] = level
     table["runs"] = groups["key"].agg(tuple).reindex(shared.index)
     table["runs"] = [one if isinstance(one, tuple) else () for one in table["runs"]]
     table = table.reset_index(names="id")
@@ -95,6 +97,8 @@ def gaps(table: pd.DataFrame) -> pd.Series:
 def variants(table: pd.DataFrame) -> pd.Series:
     """What tells a row from others of its method: the words that were changed, then whatever else differs."""
     words = [[one] if one else [] for one in table["overrides"]]
+    for mine, team in zip(words, table["team"], strict=True):
+        mine += [f"by {team}"] if team else []
     for name in ("network", "weights", "precision", "world", "limit"):
         if table[name].nunique(dropna=False) > 1:
             for mine, value in zip(words, table[name], strict=True):
@@ -106,7 +110,8 @@ def variants(table: pd.DataFrame) -> pd.Series:
 
 def usual_test_set(whole: pd.DataFrame) -> str:
     """The images most runs were scored on: only rows of one test set can be compared image by image."""
-    counts = whole["manifest"].value_counts()
+    scored = whole[whole["stats"]]  # where there are any, claims have no vote
+    counts = (scored if len(scored) else whole)["manifest"].value_counts()
     return str(counts.index[0]) if len(counts) else ""
 
 
@@ -131,7 +136,7 @@ def reason(row: Mapping[str, Any], test_set: str, development: bool) -> str:
         return f"{row['seeds']} of {SEEDS} seeds{torn}"
     if row["manifest"] != test_set:
         return "another set of test images"
-    if row["trust"] != SCORED:
+    if row["trust"] == CLAIMED:
         return "self-reported: no statistics to score from"
     return ""
 

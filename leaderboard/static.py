@@ -114,7 +114,8 @@ def table(one: Table, files: Files) -> str:
     path, mark, search = one.download.partition("?")
     had = [(said, files(f"{path}.{form}{mark}{search}")) for form, said in FILES.items() if one.download]
     links = "".join(f'<a class="file" href="{escape(file)}">{said}</a>' for said, file in had if file)
-    return f'<section class="grid">{shown}<p class="files">As {links}</p>{details}</section>'
+    files_line = f'<p class="files">As {links}</p>' if links else ""
+    return f'<section class="grid">{shown}{files_line}{details}</section>'
 
 
 def heading(column: Column) -> str:

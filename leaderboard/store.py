@@ -20,18 +20,20 @@ import pandas as pd
 
 from bench import record
 from bench.record import METRICS, RunRecord
+from leaderboard.desk import EVENTS, FOLDER, INBOX, RECEIPT, REPRODUCED, Case, Desk
 
 STATS, LOG = "stats.npz", "log.jsonl"  # in a run's folder, beside its record
 WORTHWHILE = 4000  # files to read, from which on a second process pays for its start
 
-Stamp = tuple[int, int, bool]  # a file's time and size, and whether statistics lie beside it
+CLAIM, SCORE, PROOF = range(3)  # what a record stands on: nothing, statistics beside it, our own run of a submission
+Stamp = tuple[int, int, int]  # a file's time and size, and what it stands on
 
 
 @cache
 def names() -> list[str]:
     """Of a row's values."""
     nobody = RunRecord(key="", method="", split={"name": ""}, protocol="", selection="", seed=0, metrics={})
-    return list(row(nobody, False, False, 0))
+    return list(row(nobody, False, CLAIM, 0))
 
 
 def empty() -> pd.DataFrame:
@@ -45,11 +47,12 @@ class Run:
     written: int
     manifest: str
     classes: tuple[str, ...]
+    team: str  # that submitted it
 
 
 @dataclass
 class Index:
-    """The runs of a store, as of the last `refresh`. Files are the truth; nothing is ever written."""
+    """The runs of a store and of its submissions, as of the last `refresh`. Nothing is ever written."""
 
     root: Path
     frame: pd.DataFrame = field(default_factory=empty)
@@ -57,14 +60,19 @@ class Index:
     version: str = "0" * 16  # changes with the data, equal for equal data
     stamps: dict[str, Stamp] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)  # by key
+    cases: list[Case] = field(default_factory=list)  # submissions, oldest first
+    case_stamps: dict[str, Stamp] = field(default_factory=dict)
 
     def refresh(self) -> bool:
         """Read what is new or changed, forget what is gone; whether anything was."""
-        found = dict(scan(self.root))
+        found = dict(scan(self.root)) | dict(scan(self.root / FOLDER))
+        cases = dict(case_files(self.root / FOLDER))
         changed = [file for file, stamp in found.items() if self.stamps.get(file) != stamp]
         gone = self.stamps.keys() - found.keys()
-        if not changed and not gone:
+        if not changed and not gone and cases == self.case_stamps:
             return False
+        if cases != self.case_stamps:
+            self.cases, self.case_stamps = Desk.of(self.root).cases(), cases
         rows, faults = gather([(file, found[file]) for file in changed])
         stale = {Path(file).parent.name for file in (*changed, *gone)}
         fresh = pd.DataFrame(rows, columns=names())
@@ -73,15 +81,16 @@ class Index:
         self.frame = frame.sort_values(["created", "key"], kind="stable", ignore_index=True)
         self.faults = {f: why for f, why in self.faults.items() if f in found and f not in changed} | faults
         known = {key: one for key, one in self.runs.items() if key not in stale}
-        self.runs = known | {one["key"]: Run(one["written"], one["manifest"], one["classes"]) for one in rows}
-        self.stamps, self.version = found, digest(found)
+        fields = ("written", "manifest", "classes", "team")
+        self.runs = known | {one["key"]: Run(*(one[name] for name in fields)) for one in rows}
+        self.stamps, self.version = found, digest(found | cases)
         return True
 
     def folder(self, key: str) -> Path:
         """The folder of a run that is in the index. Raises KeyError for a key that is not: no path is made of it."""
         if key not in self.runs:
             raise KeyError(key)
-        return self.root / "runs" / key[:2] / key
+        return (self.root / FOLDER if self.runs[key].team else self.root) / "runs" / key[:2] / key
 
     def record(self, key: str) -> RunRecord:
         """All that a run says of itself, read from its file. KeyError: not in the index; ValueError: unreadable."""
@@ -92,14 +101,25 @@ def scan(root: Path) -> Iterable[tuple[str, Stamp]]:
     """Every run's file with its stamp: the record, or what was asked for where no record came of it."""
     shards = [shard.path for shard in entries(str(root / "runs"))]
     for run in (run.path for shard in shards for run in entries(shard)):
-        stats = os.path.exists(f"{run}/{STATS}")
+        stands_on = SCORE if os.path.exists(f"{run}/{STATS}") else CLAIM
+        if root.name == FOLDER and os.path.exists(f"{run}/{REPRODUCED}"):
+            stands_on = PROOF
         for name in (record.RECORD, record.RUN):
             try:
                 found = os.stat(f"{run}/{name}")
             except OSError:
                 continue
-            yield f"{run}/{name}", (found.st_mtime_ns, found.st_size, stats)
+            yield f"{run}/{name}", (found.st_mtime_ns, found.st_size, stands_on)
             break
+
+
+def case_files(desk: Path) -> Iterable[tuple[str, Stamp]]:
+    """The files that say what became of each submission."""
+    for case in (one.path for one in entries(str(desk / INBOX))):
+        for name in (RECEIPT, EVENTS):
+            if os.path.exists(f"{case}/{name}"):
+                found = os.stat(f"{case}/{name}")
+                yield f"{case}/{name}", (found.st_mtime_ns, found.st_size, CLAIM)
 
 
 def entries(folder: str) -> list[os.DirEntry[str]]:
@@ -137,10 +157,12 @@ def gather(files: Sequence[tuple[str, Stamp]]) -> tuple[list[dict[str, Any]], di
 
 def gather_here(files: Sequence[tuple[str, Stamp]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     rows, faults = [], {}
-    for file, (written, _, stats) in files:
+    for file, (written, _, stands_on) in files:
         try:
             run, complete = entry(Path(file).parent)
-            rows.append(row(run, complete, stats, written))
+            if bool(run.team) != (Path(file).parents[3].name == FOLDER):
+                raise ValueError(f"{file} names a team and is no submission, or is one and names none")
+            rows.append(row(run, complete, stands_on, written))
         except (OSError, ValueError, KeyError, TypeError) as error:
             faults[file] = " ".join(str(error).split())
     return rows, faults
@@ -164,11 +186,11 @@ def entry(folder: Path) -> tuple[RunRecord, bool]:
     return run, bool(run.metrics) and not run.incomplete
 
 
-def row(run: RunRecord, complete: bool, stats: bool, written: int) -> dict[str, Any]:
+def row(run: RunRecord, complete: bool, stands_on: int, written: int) -> dict[str, Any]:
     """What tables and figures need of a run; the rest stays in its file."""
     split, network = canonical(run.split), canonical([run.network.name, run.network.weights, run.network.settings])
     rules = canonical([run.protocol, run.limit])
-    recipe = canonical([run.method, run.config, run.target_labels, run.world])
+    recipe = canonical([run.method, run.config, run.target_labels, run.world, run.team])
     speed = run.throughput.get("batch1") or {}
     testbed = run.hardware.get("gpu") or run.hardware.get("cpu") or "unknown"
     if not run.hardware.get("gpu") and "threads" in run.throughput:
@@ -209,7 +231,9 @@ def row(run: RunRecord, complete: bool, stats: bool, written: int) -> dict[str, 
         "ratio": float(run.throughput.get("ratio", math.nan)),
         "parameters": float(run.network.parameters or math.nan),
         "complete": complete,
-        "stats": stats,
+        "stats": stands_on >= SCORE,
+        "reproduced": stands_on == PROOF,
+        "team": run.team,
         "classes": tuple(run.per_class),
         "per_class": tuple(run.per_class.values()),
         **{name: run.metrics.get(name, math.nan) for name in METRICS},

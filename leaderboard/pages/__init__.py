@@ -5,7 +5,7 @@ from __future__ import annotations
 from leaderboard import published
 from leaderboard.board import Board
 from leaderboard.page import Link, Page, Query, missing
-from leaderboard.pages import about, compare, front, method, run, views
+from leaderboard.pages import about, compare, front, method, run, submissions, views
 
 
 def page(board: Board, path: str, search: str = "") -> Page:
@@ -22,6 +22,8 @@ def page(board: Board, path: str, search: str = "") -> Page:
             return method.page(board, name)
         case ["compare"]:
             return compare.page(board, query)
+        case ["submissions"]:
+            return submissions.page(board)
         case ["about"]:
             return about.page(board)
     return missing("No such page", "There is no page at this address.")
@@ -30,11 +32,12 @@ def page(board: Board, path: str, search: str = "") -> Page:
 def menu(query: Query) -> tuple[Link, ...]:
     """The pages of the place that a link names; of papers' numbers there are no views."""
     if query.split in published.protocols():
-        return Link("Board", query.to("/")), Link("About", "/about")
+        return Link("Board", query.to("/")), *ALWAYS
     looks = (Link(SHORT[name], query.to(f"/view/{name}")) for name in views.VIEWS)
-    return Link("Board", query.to("/")), *looks, Link("Compare", query.to("/compare")), Link("About", "/about")
+    return Link("Board", query.to("/")), *looks, Link("Compare", query.to("/compare")), *ALWAYS
 
 
+ALWAYS = Link("Submissions", "/submissions"), Link("About", "/about")
 SHORT = {
     "pareto": "Speed",
     "classes": "Classes",

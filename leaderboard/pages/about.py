@@ -7,7 +7,7 @@ import pandas as pd
 from bench.record import METRICS
 from leaderboard import columns, published, ranks, rows
 from leaderboard.board import Board
-from leaderboard.page import Block, Column, Facts, Page, Table, text
+from leaderboard.page import Block, Code, Column, Facts, Link, Page, Table, text
 
 RULES = (
     "Target labels are absent. Training opens the target without labels; only scoring, in a process of its own, reads "
@@ -43,7 +43,15 @@ API = (
     ("GET /api/v1/runs/KEY", "the whole record of a run"),
     ("GET /api/v1/receipts/KEY", "what a run stands on: commit, versions, data, hashes, the command to verify it"),
     ("GET /api/v1/reported?split=", "numbers of papers for a published protocol, with mark and source"),
-    ("GET /healthz", "ok, the version of the data, runs, files that cannot be read"),
+    ("GET /api/v1/submissions", "what was sent and what became of it"),
+    ("GET /healthz", "ok, the version of the data, runs, files that cannot be read, submissions that wait"),
+)
+
+
+SUBMIT = (
+    "export MTDA_TOKEN=..                                             # never a word of a command line",
+    "python -m bench.submit RUN --to URL team='NAME' extra_data=none  # code=FILE, where the method is yours",
+    "python -m bench.submit ID --to URL                               # what became of it",
 )
 
 
@@ -65,15 +73,22 @@ def page(board: Board) -> Page:
         *(text(rule) for rule in RANKING),
         text("Trust", kind="h2"),
         text("scored: the operator's own referee scored the run, and the statistics of every test image are here. "
-             "self-reported: a record without statistics; listed, not ranked."),
+             "reproduced: a submission that the operator ran again, with the same result. self-reported: a record "
+             "without statistics; listed, not ranked. Settings and cost of a submission are its sender's word."),
         text("Metrics", kind="h2"),
         Table(metrics, listed, "Every metric: its unit, which way is better, what it is"),
         text("Marks of reported numbers", kind="h2"),
         Facts(marks),
-        text("How to be listed", kind="h2"),
-        text("Write a method (one file, or a pip package), run it on three seeds, and let the operator run it into the "
-             "store that this board reads. A record that appears in the store appears here."),
-        text("Uploading a submission is not built yet: there is no address to send one to.", kind="note"),
+        text("How to submit", kind="h2"),
+        text("Write a method (one file, or a pip package) and run it on three seeds. Ask the operator for a token, and "
+             "send each run; its predictions are scored here, and its code is run by nobody unasked. ",
+             Link("What was sent, and what became of it", "/submissions"), "."),
+        Code("\n".join(SUBMIT), "with this board's address for URL"),
+        text("A submission has to be of the split as declared, its last step, all of its test images, and made with "
+             "the Major.Minor of the suite that this board has. Extra data must be declared. What is better than the "
+             "oracle, or than all others by more than they differ, is looked at by a person first."),
+        *([] if board.takes_submissions else [text("This board takes no submissions now: its operator has handed out "
+                                                   "no token.", kind="note")]),
         text("Read API", kind="h2"),
         text("JSON, with an ETag: ask with If-None-Match and get 304 while nothing has changed."),
         Facts(API),

@@ -28,6 +28,12 @@ from leaderboard.page import (
     text,
 )
 
+SAYS = {
+    rows.CLAIMED: "self-reported: its numbers are the sender's, for the labels are not here",
+    rows.SCORED: "scored: its numbers were made here, from the sender's predictions; cost and settings are claims",
+    rows.REPRODUCED: "reproduced: the operator ran it again, with the same result; speed was measured then",
+}
+
 
 def page(board: Board, key: str) -> Page:
     try:
@@ -73,6 +79,9 @@ def facts(run: RunRecord, board: Board) -> Facts:
         ("written", run.created or "no record"),
         ("key", run.key),
     ]  # fmt: skip
+    if run.team:
+        words.insert(0, ("submitted by", run.team))
+        words.insert(1, ("trust", Link(SAYS[trust(board, run.key)], "/submissions")))
     if found := "; ".join(filter(None, marks)):
         words.insert(0, ("marks", found))
     return Facts(tuple(words))
@@ -164,7 +173,7 @@ def stages(run: RunRecord, board: Board) -> Iterator[Block]:
         total = f"{run.cost.seconds:.0f} s in all on {run.cost.device or '?'}"
         yield Table(pd.DataFrame(lines), listed, f"The chain of stages and what each cost, {total}")
     for one in run.chain:
-        log = receipt.log(board.index.root, one.key)
+        log = pd.DataFrame() if run.team else receipt.log(board.index.root, one.key)  # its keys are a claim
         if len(log) > 1 and len(log.columns) > 2:
             names = [c for c in log.columns if c != "t"]
             logged = (Column("t", "step", digits=0), *(Column(name, name, digits=4) for name in names))
@@ -192,4 +201,7 @@ def provenance(run: RunRecord) -> Facts:
 
 def trust(board: Board, key: str) -> str:
     frame = board.index.frame
-    return rows.SCORED if frame.loc[frame["key"] == key, "stats"].any() else rows.CLAIMED
+    mine = frame[frame["key"] == key]
+    if mine["reproduced"].any():
+        return rows.REPRODUCED
+    return rows.SCORED if mine["stats"].any() else rows.CLAIMED

@@ -13,13 +13,14 @@ from bench import record
 from bench.record import Cost, Link, Network, RunRecord
 from bench.tasks import task
 from leaderboard.classes import SIXTEEN
+from leaderboard.desk import Receipt, append
 
 SPLIT = {
     "name": "town2city",
     "about": "towns -> a city",
     "protocol": "city-v1",
     "source": [{"dataset": "synthia", "part": "all", "size": [64, 32], "limit": None}],
-    "target": {"dataset": "cityscapes", "part": "train", "size": [64, 32], "limit": None},
+    "target": [{"dataset": "cityscapes", "part": "train", "size": [64, 32], "limit": None}],
     "test": {"dataset": "cityscapes", "part": "val", "size": [64, 32], "limit": None},
     "tasks": ["semseg", "depth", "normals"],
     "scored": ["semseg", "depth", "normals"],
@@ -155,4 +156,17 @@ def town(store: Path) -> Path:
         keep(store, "delta", seed, 0.7)
     begun(store, "delta", 2)
     keep(store, "boast", 0, None, {"miou": 99.0})
+    case(store, "fresh", "Team A")
+    case(store, "weak", "Team <b>B", state="rejected", why="=12 images have no prediction of depth")
     return store
+
+
+def case(store: Path, method: str, team: str, **event: str) -> None:
+    """A submission without a result: received, or what the event says."""
+    name = hashlib.sha256(method.encode()).hexdigest()[:32]
+    folder = store / "submissions" / "inbox" / name
+    folder.mkdir(parents=True)
+    receipt = Receipt(name, team, "0" * 12, "2026-11-20T12:00:00+00:00", 1000, method, "town2city", 0, "")
+    (folder / "receipt.json").write_text(json.dumps(receipt.__dict__))
+    if event:
+        append(folder / "events.jsonl", {"time": "2026-11-20T13:00:00+00:00", "by": "clerk", **event})

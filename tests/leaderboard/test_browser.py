@@ -21,7 +21,7 @@ from leaderboard.pages.views import VIEWS
 from tests.leaderboard.test_pages import run_of
 
 ADDRESSES = ("/", "/?split=gta2cs19", *(f"/view/{name}" for name in VIEWS), "/run/KEY", "/compare", "/method/dacs",
-             "/about", "/nothing")  # fmt: skip
+             "/about", "/submissions", "/nothing")  # fmt: skip
 LOOKS = {"light-wide": ("light", 1280), "dark-narrow": ("dark", 390)}
 NAMELESS = """() => [...document.querySelectorAll('button, a[href], input, select, img, [role=img]')]
     .filter(e => !e.closest('.modebar, .ag-root, .dash-dropdown-content') && e.getClientRects().length)

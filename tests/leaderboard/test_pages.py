@@ -186,6 +186,14 @@ def test_two_methods_are_compared_by_classes_with_significance(board):
     assert "config.lr" in set(settings["name"]) and "network.name" not in set(settings["name"])
 
 
+def test_submissions_are_listed_with_their_state_and_why(board):
+    found = at(board, "/submissions")
+    (table,) = blocks(found, Table)
+    lines = {row["method"]: row for row in table.frame.to_dict("records")}
+    assert {name: row["state"] for name, row in lines.items()} == {"fresh": "received", "weak": "rejected"}
+    assert "no prediction of depth" in lines["weak"]["note"] and "1 that wait" in table.caption
+
+
 def test_a_method_has_its_paper_and_bibtex(board):
     found = at(board, "/method/dacs")
     (code,) = blocks(found, Code)
