@@ -114,6 +114,7 @@ def answers(file: Path, asked: dict[str, Any]) -> bool:
     same: bool = (
         found.split == json.loads(json.dumps(asked["split"]))
         and found.manifests.get("test") == asked["manifests"]["test"]
+        and found.standard == asked["standard"]
     )
     if not same:
         console.print(f"{file.parent.name[:8]}: its record is of another test set or other rules: scored anew")
