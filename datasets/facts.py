@@ -12,6 +12,8 @@ class Facts:
 
     counts: images of each part in an official full set; None where nobody counted.
     firm: the counts were read in a devkit or measured; if not, a difference is a warning and never an error.
+    spare: parts that a copy may be without, for they are downloads or lists of their own; it is not ready for splits
+        that use them.
     sizes: width and height of the images in pixels; empty where they vary by nature.
     forms: what the files of each field are, in the words of datasets/pictures.py ("8-bit palette", "16-bit grey"), or
         "JPEG", "JSON", or type and key of an array ("float16 dataset").
@@ -26,6 +28,7 @@ class Facts:
 
     counts: Mapping[str, int | None]
     firm: bool = True
+    spare: tuple[str, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     median_depth: tuple[float, float] | None = None

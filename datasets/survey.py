@@ -63,7 +63,9 @@ def survey(
     facts: Facts = module.FACTS
     found: list[Finding] = []
     parts = {part: _indexed(name, module, root, part, found) for part in facts.counts}
-    items = list({next(iter(i.files.values()), i.stem): i for part in parts.values() for i in part}.values())
+    items = list({(i.stem, *i.files.values()): i for part in parts.values() for i in part}.values())
+    if not items and all(finding.level != "error" for finding in found):
+        found.append(Finding("error", "index", f"{name}: no part of it is there"))
     look = Look(name, module.read, getattr(module, "check", None), facts, module.TASKS, len(module.CLASSES))
     chosen = np.zeros(len(items), bool)
     chosen[np.linspace(0, len(items) - 1, len(items) if whole else min(SAMPLE, len(items))).round().astype(int)] = True
@@ -86,7 +88,8 @@ def _indexed(name: str, module: Any, root: Path, part: str, found: list[Finding]
         except NotThere:
             raise
         except BROKEN as error:
-            found.append(Finding("error", "index", " ".join(str(error).split())))
+            level = "warning" if part in module.FACTS.spare else "error"
+            found.append(Finding(level, "index", " ".join(str(error).split())))
             return []
     found += [Finding("warning" if level >= logging.WARNING else "note", "index", line) for level, line in said]
     counted = any(level >= logging.WARNING for level, _ in said)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.trees.numbers import CITYSCAPES
 from datasets.trees.png import png
-from datasets.trees.scenes import scene
+from datasets.trees.scenes import Scene, scene
 
 SIZE = (2048, 1024)
 RIGS = {  # city: part, baseline in metres, fx in pixels; the set was taken with two cameras
@@ -17,11 +18,7 @@ RIGS = {  # city: part, baseline in metres, fx in pixels; the set was taken with
     "frankfurt": ("val", 0.209313, 2262.52),
     "munster": ("val", 0.222126, 2268.36),
 }
-NUMBERS = {
-    "road": 7, "sidewalk": 8, "building": 11, "wall": 12, "fence": 13, "pole": 17, "traffic light": 19,
-    "traffic sign": 20, "vegetation": 21, "terrain": 22, "sky": 23, "person": 24, "rider": 25, "car": 26, "truck": 27,
-    "bus": 28, "motorcycle": 32, "bicycle": 33,
-}  # fmt: skip
+NEAREST = 32257  # the greatest p of the real files: what is nearer has no match
 UNSEEN = 128  # columns at the left that the other camera of the pair does not see
 
 
@@ -35,23 +32,35 @@ def frames(count: int) -> list[str]:
     ]
 
 
+def shown(frame: str) -> Scene:
+    """What a frame shows."""
+    return scene(f"cityscapes {frame}", "camera", SIZE, RIGS[frame.split("_")[0]][2])
+
+
 def write(root: Path, frame: str) -> None:
-    """The files of a frame: label and instance ids, p = 256 disparity + 1 (0: no match), the frame's own camera."""
-    city = frame.split("_")[0]
-    part, baseline, fx = RIGS[city]
-    shown = scene(f"cityscapes {frame}", "camera", SIZE, fx)
-    ids = shown.ids(NUMBERS)
-    p = (np.round(256 * baseline * fx / shown.depth) + 1).astype(np.uint16)  # 1 in the sky: infinitely far
+    """The files of a frame."""
+    street = shown(frame)
+    png(_place(root, frame, "leftImg8bit", "leftImg8bit.png"), street.image)
+    labels(root, frame, street)
+
+
+def labels(root: Path, frame: str, street: Scene) -> None:
+    """All but its picture: label and instance ids, p = 256 disparity + 1 (0: no match), the frame's own camera."""
+    _, baseline, fx = RIGS[frame.split("_")[0]]
+    ids = street.ids(CITYSCAPES)
+    p = (np.round(256 * baseline * fx / street.depth) + 1).astype(np.uint16)  # 1 in the sky: infinitely far
     p[:, :UNSEEN] = 0
+    p[p > NEAREST] = 0
     intrinsic = {"fx": fx, "fy": fx, "u0": (SIZE[0] - 1) / 2, "v0": (SIZE[1] - 1) / 2}
     rig = {"extrinsic": {"baseline": baseline, "pitch": 0.0}, "intrinsic": intrinsic}
+    png(_place(root, frame, "gtFine", "gtFine_labelIds.png"), ids)
+    png(_place(root, frame, "gtFine", "gtFine_instanceIds.png"), np.where(ids < 24, ids, ids.astype(np.uint16) * 1000))
+    png(_place(root, frame, "disparity", "disparity.png"), p)
+    camera = _place(root, frame, "camera", "camera.json")
+    camera.parent.mkdir(parents=True, exist_ok=True)
+    camera.write_text(json.dumps(rig))
 
-    def place(package: str, end: str) -> Path:
-        return root / package / part / city / f"{frame}_{end}"
 
-    png(place("leftImg8bit", "leftImg8bit.png"), shown.image)
-    png(place("gtFine", "gtFine_labelIds.png"), ids)
-    png(place("gtFine", "gtFine_instanceIds.png"), np.where(ids < 24, ids, ids.astype(np.uint16) * 1000))
-    png(place("disparity", "disparity.png"), p)
-    place("camera", "camera.json").parent.mkdir(parents=True, exist_ok=True)
-    place("camera", "camera.json").write_text(json.dumps(rig))
+def _place(root: Path, frame: str, package: str, end: str) -> Path:
+    city = frame.split("_")[0]
+    return root / package / RIGS[city][0] / city / f"{frame}_{end}"
