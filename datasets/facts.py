@@ -20,6 +20,7 @@ class Facts:
     median_depth: metres between which an image's median valid depth lies; another shows a wrong unit.
     never: classes of the data set's label space that do not occur in it.
     groups: images whose path holds these words ("val/lindau"), in a part that is whole.
+    no_void: what it means if no pixel that was looked at is void; empty where that is nothing unusual.
     depth_unit: metres that a stored 1 stands for, to name another unit; 0 where it is no length (disparity).
     shares: of each class among the labelled pixels, as somebody measured them.
     samples: sha256 of a few files, by the end of their paths.
@@ -34,6 +35,7 @@ class Facts:
     median_depth: tuple[float, float] | None = None
     never: tuple[str, ...] = ()
     groups: Mapping[str, int] = field(default_factory=dict)
+    no_void: str = ""
     depth_unit: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
     samples: Mapping[str, str] = field(default_factory=dict)

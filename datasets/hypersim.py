@@ -45,6 +45,7 @@ FACTS = Facts(
         "normals": ("float16 dataset",),
     },
     median_depth=(0.3, 50.0),
+    depth_unit=1.0,
 )
 
 _IDS = {number: number - 1 for number in range(1, 41)}

@@ -40,6 +40,7 @@ FACTS = Facts(
     sizes=(SIZE,),
     forms={"image": ("JPEG",), "semseg": ("16-bit grey",), "depth": ("16-bit grey",)},
     median_depth=(0.3, 20.0),
+    depth_unit=0.001,
 )
 
 _FILES = {"image": ("photo", "jpg"), "semseg": ("instance", "png"), "depth": ("depth", "png")}

@@ -28,7 +28,7 @@ from datasets.findings import Finding, Look, Seen
 SAMPLE = 50  # images of which the pixels are looked at, evenly spaced
 ENOUGH = 64  # images that are worth processes of their own
 FAR_OFF = 0.2  # L1 distance of two class histograms
-UP, DOWN = ("sky", "ceiling"), ("road", "floor")
+UP, DOWN = ("sky", "ceiling"), ("road", "floor", "flat")
 
 
 @dataclass(frozen=True)
@@ -190,10 +190,13 @@ def _samples(facts: Facts, items: Sequence[Item]) -> Iterator[Finding]:
 
 def _classes(facts: Facts, classes: Sequence[str], looked: Sequence[Seen]) -> Iterator[Finding]:
     """Which are absent, how often they are, whether they stand the right way up."""
-    counts = np.sum([np.zeros(256), *(one.counts for one in looked)], 0)[: len(classes)]
+    pixels = np.sum([np.zeros(256), *(one.counts for one in looked)], 0)
+    counts = pixels[: len(classes)]
     if not counts.any():
         return
     images = f"{len(looked)} images"
+    if facts.no_void and not pixels[VOID]:
+        yield Finding("warning", "classes", f"labels: no void pixel in {images}; {facts.no_void}")
     for name, count in zip(classes, counts, strict=True):
         if not count and name not in facts.never:
             yield Finding("warning", "classes", f"class {name}: on no pixel of {images}")

@@ -42,6 +42,8 @@ FACTS = Facts(
     sizes=(SIZE,),
     forms={"image": ("JPEG",), "semseg": ("8-bit RGB",), "depth": ("16-bit grey",)},
     median_depth=(5.0, 60.0),
+    depth_unit=0.01,
+    groups={f"{scene}/{variant}/": count for scene, count in SCENES.items() for variant in VARIANTS},
 )
 
 _FILES = {  # field: folder, beginning and end of a file's name

@@ -58,7 +58,31 @@ def strange(*paths: Path) -> None:
         path.write_bytes(b"not of this data set")
 
 
-SYNTHIA_CS19 = (255, 10, 2, 0, 1, 4, 8, 5, 13, 7, 11, 18, 17, 255, 255, 6, 9, 12, 14, 15, 16, 3, 255)  # by SYNTHIA id
+SYNTHIA_CS19 = (
+    255,
+    10,
+    2,
+    0,
+    1,
+    4,
+    8,
+    5,
+    13,
+    7,
+    11,
+    18,
+    17,
+    255,
+    255,
+    6,
+    9,
+    12,
+    14,
+    15,
+    16,
+    3,
+    19,
+)  # by SYNTHIA id; 19: lane marking
 
 
 def synthia(root: Path) -> dict[str, Truth]:

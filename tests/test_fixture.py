@@ -2,88 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 
 from bench import plugins, record, run, tables
-from bench.data.pack import Item
 from datasets import cityscapes, fixture, minicity, spaces, verify
 from datasets.splits import SPLITS
 from datasets.trees import cityscapes as city_tree
 from datasets.trees.scenes import ROOM, Scene, fogged, rays, room, scene
+from tests.rendered import NAMES, Maker, items, made, module_of, quick, shown
 
 cv2 = pytest.importorskip("cv2", reason="opencv is the second library that reads what the fixtures wrote")
 
-NAMES = sorted(plugins.trees())
+__all__ = ["made", "quick", "shown"]  # fixtures
+
 COMMON = {"vkitti2": spaces.VK8, "cs7": spaces.CS7, "camvid": spaces.CAMVID11}  # space in which names compare; cs19
 INSTEAD = {"synthia": {"terrain": "vegetation", "truck": "car"}, "shift": {"rider": "person"}}  # what they do not have
 FOGS = {"acdc": (0.02,), "foggy": (0.005, 0.01, 0.02)}  # per metre
 ROOMS = ("nyuv2", "nyu13", "hypersim", "scenenet", "pbrs")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    """One street of a world for all frames; a large picture is drawn at a quarter of its size and enlarged."""
-    city = importlib.import_module("datasets.city.render")
-    real, drawn = city.render, {}
-
-    def quick(seed: str, world: Any, what: Any, size: tuple[int, int]) -> Any:
-        key = world.look, world.rig.fov, size
-        if key not in drawn:
-            times = 4 if size[0] * size[1] > 600_000 else 1
-            maps, view = real("fixture", world, what, (-(-size[0] // times), -(-size[1] // times)))
-            large = {name: a.repeat(times, 0).repeat(times, 1)[: size[1], : size[0]] for name, a in maps.items()}
-            drawn[key] = large, view
-        return drawn[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(city, "render", quick)
-        yield
-
-
-@pytest.fixture(scope="module")
-def shown() -> Iterator[list[Scene]]:
-    """Every scene that a fixture was made of."""
-    seen: list[Scene] = []
-
-    def remembered(real: Callable[..., Scene]) -> Callable[..., Scene]:
-        def remember(*words: Any) -> Scene:
-            seen.append(real(*words))
-            return seen[-1]
-
-        return remember
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in map(plugins.tree, NAMES):
-            for word in {"scene", "room"} & set(vars(module)):
-                patch.setattr(module, word, remembered(getattr(module, word)))
-        yield seen
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, shown: list[Scene]) -> Callable[[str], tuple[Path, list[Scene]]]:
-    """A data set's fixture and what it shows, made when it is first asked for."""
-    folder, done = tmp_path_factory.mktemp("fixtures"), {}
-
-    def make(name: str) -> tuple[Path, list[Scene]]:
-        if name not in done:
-            shown.clear()
-            fixture.make(name, folder / name, images=2)
-            done[name] = folder / name, list(shown)
-        return done[name]
-
-    return make
-
-
-def module_of(name: str) -> ModuleType:
-    return importlib.import_module(f"datasets.{name}")
 
 
 def users(name: str) -> list[str]:
@@ -102,7 +41,7 @@ def test_every_split_can_be_run_without_a_download(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_verify_says_that_it_is_ready_for_every_split_that_uses_it(
-    name: str, made: Any, tmp_path: Path, capsys: pytest.CaptureFixture
+    name: str, made: Maker, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     root, _ = made(name)
     assert verify.main([name, str(root), "--full", "--json", str(tmp_path / "report.json")]) == 0
@@ -114,7 +53,7 @@ def test_verify_says_that_it_is_ready_for_every_split_that_uses_it(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_comes_back_through_its_loader_as_it_was_rendered(name: str, made: Any) -> None:
+def test_it_comes_back_through_its_loader_as_it_was_rendered(name: str, made: Maker) -> None:
     root, scenes = made(name)
     module = module_of(name)
     for item in items(module, root):
@@ -128,18 +67,6 @@ def test_it_comes_back_through_its_loader_as_it_was_rendered(name: str, made: An
         if "normals" in there:
             facing = found["normals"].any(-1)
             assert facing.mean() > 0.3 and (found["normals"] * truth.normals).sum(-1)[facing].min() > 0.999
-
-
-def items(module: ModuleType, root: Path) -> list[Item]:
-    """Of all parts that are there."""
-    found: dict[str, Item] = {}
-    for part in module.FACTS.counts:
-        try:
-            found |= {str(item.files): item for item in module.index(root, part)}
-        except FileNotFoundError:
-            assert part in module.FACTS.spare
-    assert found
-    return list(found.values())
 
 
 def nearest(image: np.ndarray, scenes: list[Scene], fogs: tuple[float, ...]) -> Scene:
@@ -198,7 +125,7 @@ def sound(name: str, root: Path, images: int) -> None:
     assert found.sound and len(found.seen) == images
 
 
-def test_synthias_fixture_is_read_by_a_second_library(made: Any) -> None:
+def test_synthias_fixture_is_read_by_a_second_library(made: Maker) -> None:
     root, _ = made("synthia")
     sound("synthia", root, 2)
     labels = cv2.imread(str(root / "GT/LABELS/0009399.png"), cv2.IMREAD_UNCHANGED)
@@ -213,7 +140,7 @@ def test_camvids_fixture_has_the_frames_of_every_drive(tmp_path: Path) -> None:
     sound("camvid", tmp_path, 9)
 
 
-def test_every_frame_of_nyus_one_file_is_looked_at(made: Any) -> None:
+def test_every_frame_of_nyus_one_file_is_looked_at(made: Maker) -> None:
     sound("nyuv2", made("nyuv2")[0], 4)
 
 
@@ -236,7 +163,7 @@ def test_an_unknown_fixture_comes_with_the_nearest_known_one(tmp_path: Path, cap
     assert not (tmp_path / "new").exists()
 
 
-def test_cityscapes_fixture_has_a_camera_for_each_city(made: Any) -> None:
+def test_cityscapes_fixture_has_a_camera_for_each_city(made: Maker) -> None:
     root, _ = made("cityscapes")
     cameras = {}
     for part in ("train", "val"):
@@ -257,7 +184,7 @@ RUNS = {  # split: what is scored
 
 @pytest.mark.slow
 @pytest.mark.parametrize("split", RUNS)
-def test_a_split_runs_from_end_to_end_on_fixtures_and_is_not_ranked(split: str, made: Any, tmp_path: Path) -> None:
+def test_a_split_runs_from_end_to_end_on_fixtures_and_is_not_ranked(split: str, made: Maker, tmp_path: Path) -> None:
     names = dict.fromkeys(domain.dataset for domain in SPLITS[split].domains)
     words = ["method=source_only", f"split={split}", *(f"data.{name}={made(name)[0]}" for name in names)]
     words += ["split.budget=2", "split.batch=1", "split.crop=[64,64]", f"store={tmp_path}", "device=cpu"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.trees.numbers import CITYSCAPES
+from datasets.trees.ids import CITYSCAPES
 from datasets.trees.png import png
 from datasets.trees.scenes import Scene, scene
 

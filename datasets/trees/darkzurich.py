@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.trees.numbers import TRAIN
+from datasets.trees.ids import TRAIN
 from datasets.trees.png import png
 from datasets.trees.scenes import scene
 

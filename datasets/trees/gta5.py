@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.trees.ids import CITYSCAPES
 from datasets.trees.mat import mat
-from datasets.trees.numbers import CITYSCAPES
 from datasets.trees.png import png
 from datasets.trees.scenes import scene
 

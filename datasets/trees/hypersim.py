@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.trees.ids import NYU40
 from datasets.trees.jpeg import jpeg
-from datasets.trees.numbers import NYU40
 from datasets.trees.scenes import rays, room
 
 SIZE = (1024, 768)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.trees.ids import NYU13
 from datasets.trees.npy import npy
-from datasets.trees.numbers import NYU13
 from datasets.trees.scenes import room
 
 SIZE, FOCAL, CENTRE = (384, 288), 0.6 * 519.0, (0.6 * 325.08244941 - 0.5, 0.6 * 253.23616633 - 0.5)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.trees.numbers import NYU40
+from datasets.trees.ids import NYU40
 from datasets.trees.png import png
 from datasets.trees.scenes import room
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.trees.ids import NYU13
 from datasets.trees.jpeg import jpeg
 from datasets.trees.messages import message
-from datasets.trees.numbers import NYU13
 from datasets.trees.png import png
 from datasets.trees.scenes import rays, room
 

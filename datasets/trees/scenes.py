@@ -74,4 +74,5 @@ def rays(size: tuple[int, int], camera: tuple[float, float, float, float]) -> ND
 def fogged(shown: Scene, beta: float) -> NDArray[np.uint8]:  # H W 3
     """The picture in fog of an attenuation per metre (Koschmieder): what is far takes the colour of the air."""
     clear = np.exp(-beta * shown.depth)[..., None]
-    return np.round(clear * shown.image + (1 - clear) * 205).astype(np.uint8)
+    image: NDArray[np.uint8] = np.round(clear * shown.image + (1 - clear) * 205).astype(np.uint8)
+    return image
