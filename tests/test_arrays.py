@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from datasets.arrays import hdf5, hdf5_header, needs, npy
+from datasets.arrays import hdf5, hdf5_header, needs, npy, npy_header
 
 ARRAY = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
