@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets.trees.ids import CITYSCAPES
 from datasets.trees.png import png
@@ -40,27 +42,49 @@ def shown(frame: str) -> Scene:
 def write(root: Path, frame: str) -> None:
     """The files of a frame."""
     street = shown(frame)
-    png(_place(root, frame, "leftImg8bit", "leftImg8bit.png"), street.image)
+    city = frame.split("_")[0]
+    png(place(root, RIGS[city][0], frame, "leftImg8bit", "leftImg8bit.png"), street.image)
     labels(root, frame, street)
 
 
 def labels(root: Path, frame: str, street: Scene) -> None:
-    """All but its picture: label and instance ids, p = 256 disparity + 1 (0: no match), the frame's own camera."""
-    _, baseline, fx = RIGS[frame.split("_")[0]]
-    ids = street.ids(CITYSCAPES)
-    p = (np.round(256 * baseline * fx / street.depth) + 1).astype(np.uint16)  # 1 in the sky: infinitely far
+    """All but a frame's picture."""
+    part, baseline, fx = RIGS[frame.split("_")[0]]
+    p = np.round(256 * baseline * fx / street.depth) + 1  # 1 in the sky: infinitely far
     p[:, :UNSEEN] = 0
     p[p > NEAREST] = 0
-    intrinsic = {"fx": fx, "fy": fx, "u0": (SIZE[0] - 1) / 2, "v0": (SIZE[1] - 1) / 2}
-    rig = {"extrinsic": {"baseline": baseline, "pitch": 0.0}, "intrinsic": intrinsic}
-    png(_place(root, frame, "gtFine", "gtFine_labelIds.png"), ids)
-    png(_place(root, frame, "gtFine", "gtFine_instanceIds.png"), np.where(ids < 24, ids, ids.astype(np.uint16) * 1000))
-    png(_place(root, frame, "disparity", "disparity.png"), p)
-    camera = _place(root, frame, "camera", "camera.json")
-    camera.parent.mkdir(parents=True, exist_ok=True)
-    camera.write_text(json.dumps(rig))
+    camera = (fx, fx, (SIZE[0] - 1) / 2, (SIZE[1] - 1) / 2)
+    put_labels(root, part, frame, street.ids(CITYSCAPES), p, camera, baseline)
 
 
-def _place(root: Path, frame: str, package: str, end: str) -> Path:
-    city = frame.split("_")[0]
-    return root / package / RIGS[city][0] / city / f"{frame}_{end}"
+def put_labels(
+    root: Path,
+    part: str,
+    frame: str,
+    ids: NDArray[np.uint8],
+    p: NDArray[Any],
+    camera: tuple[float, float, float, float],
+    baseline: float,
+    *,
+    apart: bool = False,
+) -> None:
+    """Label and instance ids; p = 256 disparity + 1, 0 for no match; the frame's own camera: fx, fy, cx, cy, metres."""
+
+    def of(package: str, end: str) -> Path:
+        return place(root, part, frame, package, end, apart=apart)
+
+    png(of("gtFine", "gtFine_labelIds.png"), ids)
+    png(of("gtFine", "gtFine_instanceIds.png"), np.where(ids < 24, ids, ids.astype(np.uint16) * 1000))
+    png(of("disparity", "disparity.png"), p.astype(np.uint16))
+    rig = {
+        "extrinsic": {"baseline": baseline, "pitch": 0.038},
+        "intrinsic": dict(zip(("fx", "fy", "u0", "v0"), camera, strict=True)),
+    }
+    of("camera", "camera.json").parent.mkdir(parents=True, exist_ok=True)
+    of("camera", "camera.json").write_text(json.dumps(rig))
+
+
+def place(root: Path, part: str, frame: str, package: str, end: str, *, apart: bool = False) -> Path:
+    """apart: below the name of its archive."""
+    above = root / f"{package}_trainvaltest" if apart else root
+    return above / package / part / frame.split("_")[0] / f"{frame}_{end}"

@@ -33,8 +33,8 @@ def write(root: Path, frame: str) -> None:
 
 def put(
     root: Path, stereo: Path, frame: str, image: NDArray[np.uint8], ids: NDArray[np.uint8], depth: NDArray[Any]
-) -> None:
-    """p = 256 disparity, of every third pixel below the sky: it is sparse. `stereo`: the root of that archive."""
+) -> NDArray[np.uint16]:  # H W
+    """p = 256 disparity, of every third pixel below the sky: it is sparse. `stereo`: that archive's root. Gives p."""
     fx, _, _, baseline = RIGS[image.shape[1], image.shape[0]]
     p = np.round(256 * fx * baseline / depth).astype(np.uint16)  # 0 in the sky
     p[np.arange(p.size).reshape(p.shape) % 3 > 0] = 0
@@ -43,3 +43,4 @@ def put(
     png(root / "training" / "semantic" / name, ids)
     png(root / "training" / "instance" / name, ids * np.uint16(256) + np.uint16(1))
     png(stereo / "training" / "disp_occ_0" / name, p)
+    return p

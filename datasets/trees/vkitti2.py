@@ -40,15 +40,26 @@ def write(root: Path, frame: str) -> None:
 
 
 def put(
-    root: Path, frame: str, variant: str, image: NDArray[np.uint8], colours: NDArray[np.uint8], depth: NDArray[Any]
+    root: Path,
+    frame: str,
+    variant: str,
+    image: NDArray[np.uint8],
+    colours: NDArray[np.uint8],
+    depth: NDArray[Any],
+    *,
+    apart: bool = False,
 ) -> None:
-    """Centimetres, the sky at 65535."""
-    scene_name, number = frame.split("/")
-    folder = root / scene_name / variant / "frames"
-    jpeg(folder / "rgb" / "Camera_0" / f"rgb_{number}.jpg", image)
-    png(folder / "classSegmentation" / "Camera_0" / f"classgt_{number}.png", colours)
+    """Centimetres, the sky at 65535. apart: each kind of files below the name of its archive."""
+    name, number = frame.split("/")
+
+    def place(package: str, file: str) -> Path:
+        above = root / f"vkitti_2.0.3_{package}" if apart else root
+        return above / name / variant / "frames" / package / "Camera_0" / file
+
     centimetres = np.minimum(np.round(depth * 100), 65535).astype(np.uint16)
-    png(folder / "depth" / "Camera_0" / f"depth_{number}.png", centimetres)
+    jpeg(place("rgb", f"rgb_{number}.jpg"), image)
+    png(place("classSegmentation", f"classgt_{number}.png"), colours)
+    png(place("depth", f"depth_{number}.png"), centimetres)
 
 
 def lists(root: Path, written: list[str]) -> None:
