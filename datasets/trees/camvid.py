@@ -41,6 +41,7 @@ def write(root: Path, frame: str) -> None:
 
 
 def put(root: Path, frame: str, image: NDArray[np.uint8], ids: NDArray[np.uint8]) -> None:
+    """frame: PART/NAME."""
     part, name = frame.split("/")
     png(root / part / f"{name}.png", image)
     png(root / f"{part}annot" / f"{name}.png", ids)

@@ -34,6 +34,7 @@ def write(root: Path, frame: str) -> None:
 
 
 def put(root: Path, folder: str, name: str, image: NDArray[np.uint8], ids: NDArray[Any]) -> None:
+    """folder: TRAIN_OR_VAL/TIME."""
     place = Path(folder, name.partition("_")[0])
     png(root / "rgb_anon" / place / f"{name}_rgb_anon.png", image)
     if folder.startswith("val"):

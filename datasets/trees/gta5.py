@@ -38,6 +38,7 @@ def write(root: Path, frame: str) -> None:
 
 
 def put(root: Path, frame: str, image: NDArray[np.uint8], ids: NDArray[Any]) -> None:
+    """Label ids as indices of Cityscapes' colours."""
     png(root / "images" / f"{frame}.png", image)
     png(root / "labels" / f"{frame}.png", ids, PALETTE)
 

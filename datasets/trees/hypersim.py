@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.arrays import needs
 from datasets.trees.ids import NYU40
 from datasets.trees.jpeg import jpeg
 from datasets.trees.scenes import rays, room
@@ -40,6 +41,7 @@ def put(
     root: Path, frame: str, image: NDArray[np.uint8], numbers: NDArray[Any], ray: NDArray[Any], normals: NDArray[Any]
 ) -> None:
     """ray: metres along each pixel's ray, infinite for none; normals in OpenGL's axes, x right, y up, z backward."""
+    needs("hypersim", "h5py")
     import h5py  # of the extra `indoor`
 
     scene, camera, number = frame.split("/")

@@ -6,6 +6,7 @@ import struct
 
 
 def varint(value: int) -> bytes:
+    """A whole number, seven bits a byte, the lowest first."""
     digits = bytearray()
     while value > 127:
         digits.append(value & 127 | 128)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 
 def npy(path: Path, array: NDArray[Any]) -> None:
+    """Write an array of numbers, in C order."""
     about = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': {array.shape}, }}"
     padded = about.ljust(-(-(len(about) + 11) // 64) * 64 - 11) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)

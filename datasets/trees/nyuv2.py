@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.arrays import needs
 from datasets.trees.ids import NYU40
 from datasets.trees.mat import mat
 from datasets.trees.png import png
@@ -73,6 +74,7 @@ def lists(root: Path, written: list[str]) -> None:
 
 def put(root: Path, images: list[NDArray[Any]], labels: list[NDArray[Any]], depths: list[NDArray[Any]]) -> None:
     """An HDF5 file behind MATLAB's 512 bytes, all axes in reverse."""
+    needs("nyuv2", "h5py")
     import h5py  # of the extra `indoor`
 
     path = root / "nyu_depth_v2_labeled.mat"

@@ -38,6 +38,7 @@ def write(root: Path, frame: str) -> None:
 def put(
     root: Path, place: str, waypoint: str, view: str, image: NDArray[np.uint8], ids: NDArray[Any], depth: NDArray[Any]
 ) -> None:
+    """What a camera sees from a waypoint of a scene; depth in metres."""
     name = f"{place}_{waypoint}"
     jpeg(root / place / f"CAM_{view}" / f"{name}.jpg", image)
     png(root / place / f"SEGCAM_{view}" / f"{name}.png", ids)
