@@ -18,7 +18,7 @@ from bench.data.pack import Item
 from datasets.arrays import hdf5, hdf5_header, needs
 from datasets.axes import towards_camera
 from datasets.facts import Facts
-from datasets.files import known_part, log, only, renamed, require, same_size, short
+from datasets.files import NotThere, known_part, log, only, renamed, require, same_size, short
 from datasets.matlab import numbers
 from datasets.pictures import picture
 from datasets.spaces import NYU40
@@ -61,7 +61,7 @@ def index(root: Path | None, part: str) -> list[Item]:
     needs("nyuv2", "h5py")
     if root is None or not (root / _MAT).exists():
         place = f"no {_MAT} at {root}" if root is not None else "no folder was given"
-        raise FileNotFoundError(f"nyuv2: {place}; {HELP}. split=minicity needs no data")
+        raise NotThere(f"nyuv2: {place}; {HELP}. split=minicity needs no data")
     mat = root / _MAT
     normals = root / "normals_gt" / "normals"
     files = {"image": mat, "semseg": mat, "depth": mat}
