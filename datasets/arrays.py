@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,16 +35,33 @@ def npy(path: Path) -> NDArray[Any]:
     return array
 
 
+def npy_header(path: Path) -> tuple[str, tuple[int, ...]]:
+    """Type and shape of an .npy file's array. ValueError, in one line, also if the file is too short for it."""
+    _bytes(path, 0)  # that it can be read
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            begin = file.tell()
+    except (ValueError, EOFError):
+        raise ValueError(f"{short(path)}: not an npy file ({size} bytes); copy it again") from None
+    if size < begin + math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{short(path)}: truncated or damaged at byte {size}; copy it again")
+    return str(dtype), shape
+
+
 def hdf5(path: Path, key: str, where: Any = ()) -> NDArray[Any]:
     """A data set of an HDF5 file (MATLAB's since version 7.3), or the part of it that `where` says."""
     with _opened(path, key) as found:
         return np.asarray(found[where])
 
 
-def hdf5_shape(path: Path, key: str) -> tuple[int, ...]:
-    """The shape of a data set, of which nothing is read."""
+def hdf5_header(path: Path, key: str) -> tuple[str, tuple[int, ...]]:
+    """Type and shape of a data set, of which nothing is read."""
     with _opened(path, key) as found:
-        return tuple(found.shape)
+        return str(found.dtype), tuple(found.shape)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ ROOT/{PACKAGE,gtFine,disparity,camera}/{train,val}/CITY/CITY_SEQ_FRAME_..., or e
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from re import Pattern
@@ -88,6 +88,16 @@ class Frames:
             fields["depth"] = _metres(item.files["depth"], baseline * camera.fx)
         same_size(fields, item.files)
         return fields | {"camera": camera}
+
+    def check(self, item: Item) -> Iterator[str]:
+        """What is unusual about a frame's disparity: such files are most often saved in another scale."""
+        path = item.files["depth"]
+        if path.exists():
+            p = samples(path, "16-bit grey")
+            if not 0.05 <= (unmatched := float(np.mean(p == 0))) <= 0.4:
+                yield f"{short(path)}: {unmatched:.0%} of its pixels are 0, expected 5-40 %"
+            if p.max() >= 40000:
+                yield f"{short(path)}: greatest value {p.max()}, expected below 40000"
 
 
 def archive(package: str) -> str:

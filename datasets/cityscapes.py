@@ -10,13 +10,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.data.pack import Item
 from datasets.cityframes import Frames
 from datasets.facts import Facts
-from datasets.files import counted, known_part, short
-from datasets.pictures import samples
+from datasets.files import counted, known_part
 from datasets.spaces import CS19
 
 NEEDS_ROOT = True
@@ -59,11 +56,5 @@ def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None)
 
 
 def check(item: Item) -> Iterator[str]:
-    """What is unusual about a frame's disparity: of all others, such files are most often saved in another scale."""
-    path = item.files["depth"]
-    if path.exists():
-        p = samples(path, "16-bit grey")
-        if not 0.05 <= (unmatched := float(np.mean(p == 0))) <= 0.4:
-            yield f"{short(path)}: {unmatched:.0%} of its pixels are 0, expected 5-40 %"
-        if p.max() >= 40000:
-            yield f"{short(path)}: greatest value {p.max()}, expected below 40000"
+    """What is unusual about a frame's disparity."""
+    yield from _FRAMES.check(item)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, Size, normals_from_depth
 from bench.data.pack import BACKDROP, BROKEN, Item
 from bench.problem import VOID
+from datasets.arrays import hdf5_header, npy_header
 from datasets.axes import products
 from datasets.facts import Facts
 from datasets.files import short
@@ -77,7 +78,7 @@ class Look:
                 found.append(Finding("error", "pair", absent))
                 continue
             try:
-                forms[name], size = _header(path)
+                forms[name], size = _header(path, self.facts.forms.get(name, ()))
                 sizes |= {name: size} if size else {}
                 doubt = self._form(name, path, forms[name])
             except BROKEN as error:
@@ -205,12 +206,19 @@ def _axes(normals: NDArray[Any], depth: NDArray[Any] | None, camera: Camera | No
     return seen
 
 
-def _header(path: Path) -> tuple[str, Size | None]:
-    """Form and size, as far as the file's first bytes say them; of an array, only its own reader knows the inside."""
+def _header(path: Path, right: Sequence[str]) -> tuple[str, Size | None]:
+    """Form and size, as far as the file's first bytes say them. `right` has, behind the type, the key of an array."""
     if not path.exists():
         raise FileNotFoundError(f"{short(path)}: missing")
     if path.suffix.lower() in _PICTURES:
         return header(path)
+    if path.suffix == ".npy":
+        dtype, shape = npy_header(path)
+        return dtype, (shape[1], shape[0]) if len(shape) > 1 else None
+    if path.suffix in (".hdf5", ".mat") and right:
+        key = right[0].partition(" ")[2]
+        dtype, shape = hdf5_header(path, key)
+        return f"{dtype} {key}", (shape[1], shape[0]) if path.suffix == ".hdf5" and len(shape) > 1 else None
     return ("JSON" if path.suffix == ".json" else ""), None
 
 

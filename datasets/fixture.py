@@ -1,7 +1,8 @@
 """python -m datasets.fixture NAME ROOT [--images N]: a small tree of rendered scenes in a data set's exact layout.
 
 With it anybody can run a split from end to end. It is not the data set: the file FIXTURE at its root says so, the
-records made on it say `data: fixture`, and no table ranks them.
+records made on it say `data: fixture`, and no table ranks them. The suite renders streets: fixtures of rooms show
+streets at a tenth of their size, in files that are a room's.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main(words: Sequence[str]) -> int:
         if given.images < 2:
             raise ValueError(f"{given.images} images, expected 2 or more")
         frames = make(given.name, given.root, given.images, os.cpu_count() or 1, show=True)
-    except (plugins.Unknown, OSError, ValueError) as error:
+    except (plugins.Unknown, OSError, ValueError, RuntimeError) as error:
         print(f"datasets.fixture: {error}", file=sys.stderr)
         return 2
     print(f"{len(frames)} frames in {given.root}; a fixture: what is run on it is never ranked")

@@ -8,7 +8,7 @@ use the densest. A source of Cityscapes shares its scenes with this target. Fogg
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +62,8 @@ def index(root: Path | None, part: str) -> list[Item]:
 def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None) -> dict[str, Any]:
     """What is asked for of a frame, as stored: cs19 ids, planar depth in metres (0 where the stereo found none)."""
     return _FRAMES.read(item, what)
+
+
+def check(item: Item) -> Iterator[str]:
+    """What is unusual about a frame's disparity."""
+    yield from _FRAMES.check(item)

@@ -36,6 +36,7 @@ CLASSES = NYU40
 AXES = ((1, 0, 0), (0, -1, 0), (0, 0, -1))  # stored in OpenGL's: x right, y up, z backward
 FACTS = Facts(
     counts={"train": 59543, "val": 7386, "test": 7690},
+    spare=("train", "val", "test"),  # a download is seldom whole
     sizes=((1024, 768),),
     forms={
         "image": ("JPEG",),
@@ -44,6 +45,7 @@ FACTS = Facts(
         "normals": ("float16 dataset",),
     },
     median_depth=(0.3, 50.0),
+    depth_unit=1.0,
 )
 
 _IDS = {number: number - 1 for number in range(1, 41)}

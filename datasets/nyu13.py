@@ -32,7 +32,15 @@ CLASSES = NYU13
 SIZE = (384, 288)
 CAMERA = Camera(518.85790117, 519.46961112, 324.58244941, 252.73616633).resized((640, 480), SIZE)  # the whole frame
 AXES = ((1, 0, 0), (0, 0, -1), (0, 1, 0))  # stored (right, forward, up), as their origin, Eigen's and Fergus's
-FACTS = Facts(counts={"train": 795, "val": 654}, sizes=(SIZE,), median_depth=(0.7, 10.0))
+_FLOATS = ("float32", "float64")
+FACTS = Facts(
+    counts={"train": 795, "val": 654},
+    sizes=(SIZE,),
+    forms={"image": _FLOATS, "semseg": (*_FLOATS, "int8", "int16", "int32", "int64"), "depth": _FLOATS,
+           "normals": _FLOATS},
+    median_depth=(0.7, 10.0),
+    depth_unit=1.0,
+)  # fmt: skip
 
 _FOLDERS = {"image": "image", "semseg": "label", "depth": "depth", "normals": "normal"}
 _SHAPES = {"image": (288, 384, 3), "semseg": (288, 384), "depth": (288, 384, 1), "normals": (288, 384, 3)}

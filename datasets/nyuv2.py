@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from bench.data.geometry import Camera, Size
 from bench.data.pack import Item
-from datasets.arrays import hdf5, hdf5_shape, needs
+from datasets.arrays import hdf5, hdf5_header, needs
 from datasets.axes import towards_camera
 from datasets.facts import Facts
-from datasets.files import known_part, log, only, renamed, require, same_size, short
+from datasets.files import NotThere, known_part, log, only, renamed, require, same_size, short
 from datasets.matlab import numbers
 from datasets.pictures import picture
 from datasets.spaces import NYU40
@@ -44,6 +44,8 @@ FACTS = Facts(
         "normals": ("8-bit RGB",),
     },
     median_depth=(0.7, 10.0),
+    depth_unit=1.0,
+    no_void="this repack merges class 40, otherprop, and void",
 )
 
 _MAT = "nyu_depth_v2_labeled.mat"
@@ -59,7 +61,7 @@ def index(root: Path | None, part: str) -> list[Item]:
     needs("nyuv2", "h5py")
     if root is None or not (root / _MAT).exists():
         place = f"no {_MAT} at {root}" if root is not None else "no folder was given"
-        raise FileNotFoundError(f"nyuv2: {place}; {HELP}. split=minicity needs no data")
+        raise NotThere(f"nyuv2: {place}; {HELP}. split=minicity needs no data")
     mat = root / _MAT
     normals = root / "normals_gt" / "normals"
     files = {"image": mat, "semseg": mat, "depth": mat}
@@ -107,7 +109,7 @@ def _upright(mat: Path) -> int:
         raise ValueError(
             f"{short(mat)}: frame 1 looks mirrored (white border on the other side); transpose, do not rotate"
         )
-    return hdf5_shape(mat, "images")[0]
+    return hdf5_header(mat, "images")[1][0]
 
 
 def _frames(path: Path, part: str, count: int) -> list[int]:

@@ -43,6 +43,7 @@ FACTS = Facts(
         "normals": ("16-bit grey",),
     },
     median_depth=(0.3, 20.0),
+    depth_unit=0.001,
 )
 
 _ENDS = {"image": "mlt", "semseg": "node", "depth": "depth", "normals": "xnormal"}

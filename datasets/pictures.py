@@ -54,14 +54,17 @@ def picture_size(path: Path) -> tuple[int, int]:  # width, height
 
 
 def header(path: Path) -> tuple[str, tuple[int, int]]:
-    """Form ("16-bit RGB", "JPEG") and width, height, from the first bytes of a picture; a PNG has to be there whole."""
+    """Form ("16-bit RGB", "JPEG") and width, height, from the first bytes of a picture, which has to be there whole."""
     first = _bytes(path, 26)
     if first.startswith(b"\xff\xd8"):
         try:
             with Image.open(path) as image:
-                return "JPEG", image.size
+                size = image.size
         except (OSError, SyntaxError, ValueError) as error:
             raise ValueError(f"{short(path)}: damaged: {error}; copy it again") from None
+        if _bytes(path, start=-2) != b"\xff\xd9":  # perhaps only something behind its end
+            picture(path)
+        return "JPEG", size
     form, size = _form(first, path), _header(first, path)[:2]
     if _bytes(path, start=-8)[:4] != b"IEND":  # perhaps only something behind it
         _check(_bytes(path), path)

@@ -133,7 +133,7 @@ def _written(folder: Path) -> int:
 def hashed(name: str, root: Path, store: Path, workers: int) -> None:
     """Write the manifest, and say which parts are a copy that is known."""
     module: Any = plugins.dataset(name)
-    parts = {part: module.index(root, part) for part in module.FACTS.counts}
+    parts = {part: items for part in module.FACTS.counts if (items := _there(module, root, part))}
 
     def entries(paths: Sequence[Path]) -> Iterable[Entry]:
         with Meter(f"hash {name}", len(paths)) as meter, ThreadPoolExecutor(workers) as pool:
@@ -146,6 +146,17 @@ def hashed(name: str, root: Path, store: Path, workers: int) -> None:
     print(f"manifest {manifest.write(store, made)}")
     for part in parts:
         print(f"  {part}: {made.hash(part)[:16]}, {'a fixture' if fixture else made.state(part, module.FACTS)}")
+
+
+def _there(module: Any, root: Path, part: str) -> list[Item]:
+    """The items of a part; none of one that this copy is lawfully without."""
+    try:
+        items: list[Item] = module.index(root, part)
+    except FileNotFoundError:
+        if part not in module.FACTS.spare:
+            raise
+        return []
+    return items
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, Size, planar_depth
 from bench.data.pack import Item
 from datasets.facts import Facts
-from datasets.files import absent, counted, known_part, listing, only, require, same_size, short
+from datasets.files import absent, counted, known_part, listing, only, require, same_size, short, unpacked
 from datasets.messages import Value, fields
 from datasets.pictures import picture, samples
 from datasets.spaces import NYU13
@@ -36,9 +36,11 @@ FACTS = Facts(
     counts={"val": 300_000, "train": 5_059_500}
     | {f"train-{number}": 300_000 for number in range(16)}
     | {"train-16": 259_500},
+    spare=tuple(_FOLDERS),
     sizes=(SIZE,),
     forms={"image": ("JPEG",), "semseg": ("16-bit grey",), "depth": ("16-bit grey",)},
     median_depth=(0.3, 20.0),
+    depth_unit=0.001,
 )
 
 _FILES = {"image": ("photo", "jpg"), "semseg": ("instance", "png"), "depth": ("depth", "png")}
@@ -58,8 +60,9 @@ def index(root: Path | None, part: str) -> list[Item]:
     """
     known_part("scenenet", part, _FOLDERS)
     split = part.partition("-")[0]
-    if root is None or not (root / split).is_dir():
+    if root is None or not any((root / half).is_dir() for half in ("train", "val")):
         raise absent("scenenet", root, split, HELP)
+    unpacked("scenenet", root / split, f"SceneNet RGB-D's archives of {split}")
     items = [
         Item(
             f"{split}_{folder}_{trajectory}_{frame:04d}",

@@ -30,6 +30,7 @@ CLASSES = SHIFT21
 CAMERA = Camera(fx=640.0, fy=640.0, cx=640.0, cy=400.0)
 FACTS = Facts(
     counts={"train": None, "val": None},
+    spare=("train", "val"),
     sizes=((1280, 800),),
     forms={"image": ("JPEG",), "semseg": ("8-bit RGB", "8-bit RGBA"), "depth": ("8-bit RGB", "8-bit RGBA")},
     median_depth=(3, 200),

@@ -43,6 +43,7 @@ CS16 = _driving("cs16", without=("terrain", "truck", "train"))
 CS13 = _driving("cs13", without=("terrain", "truck", "train", "wall", "fence", "pole"))  # 13 rows of cs16's matrix
 CS7 = LabelSpace("cs7", ("flat", "construction", "object", "nature", "sky", "human", "vehicle"))
 VK8 = LabelSpace("vk8", ("road", "building", "pole", "traffic light", "traffic sign", "vegetation", "sky", "vehicle"))
+SYNTHIA20 = LabelSpace("synthia20", (*_DRIVING, "lane marking"))  # cs19, and what is painted on its road
 _VKITTI: dict[str, tuple[int, int, int]] = {  # the colours are those of the files
     "terrain": (210, 0, 200),
     "sky": (90, 200, 255),
@@ -138,7 +139,8 @@ _SHIFT = (
 SHIFT21 = LabelSpace("shift21", tuple(_SHIFT.split(", ")))
 
 SPACES: dict[str, LabelSpace] = {
-    space.name: space for space in (CS19, CS16, CS13, CS7, VK14, VK8, CAMVID11, NYU40, NYU13, MAPILLARY65, SHIFT21)
+    space.name: space
+    for space in (CS19, CS16, CS13, CS7, SYNTHIA20, VK14, VK8, CAMVID11, NYU40, NYU13, MAPILLARY65, SHIFT21)
 }
 
 # Label id in the files of Cityscapes, and of those who took its ids over (GTA5, KITTI) -> cs19. Other ids are void.
@@ -216,6 +218,17 @@ _CS19_TO_CAMVID11 = {
     "motorcycle": "bicyclist",
     "bicycle": "bicyclist",
 }
+_SYNTHIA20_TO_CS7 = _joined(  # as DADA, CTRL and DenseMTL do: without wall, rider and four of the vehicles
+    {
+        "flat": "road, sidewalk, lane marking",
+        "construction": "building, fence",
+        "object": "pole, traffic light, traffic sign",
+        "nature": "vegetation",
+        "sky": "sky",
+        "human": "person",
+        "vehicle": "car, bicycle",
+    }
+)
 _CAMVID11_TO_CS19 = {  # without bicyclist, who is rider and bicycle in one
     "sky": "sky",
     "building": "building",
@@ -297,6 +310,8 @@ _MAPS: dict[tuple[str, str], dict[str, str]] = {
     ("cs19", "vk8"): _CS19_TO_VK8,
     ("vk14", "vk8"): _VK14_TO_VK8,
     ("cs19", "camvid11"): _CS19_TO_CAMVID11,
+    ("synthia20", "cs7"): _SYNTHIA20_TO_CS7,
+    ("synthia20", "camvid11"): _CS19_TO_CAMVID11 | {"lane marking": "road"},  # CamVid's road has its markings
     ("camvid11", "cs19"): _CAMVID11_TO_CS19,
     ("nyu40", "nyu13"): _NYU40_TO_NYU13,
     ("mapillary65", "cs19"): _MAPILLARY65_TO_CS19,
@@ -325,17 +340,20 @@ def mapping(origin: LabelSpace, target: LabelSpace) -> NDArray[np.uint8]:
 
 
 def _names(origin: LabelSpace, target: LabelSpace) -> dict[str, str]:
-    """Class of one space -> class of another. A part of cs19 (cs16, minicity) goes wherever cs19 goes, by names."""
+    """Class of one space -> class of another.
+
+    A part of cs19 (cs16, minicity), or cs19 and more (synthia20), goes wherever cs19 goes, by names.
+    """
     if origin.classes == target.classes:
         return {word: word for word in origin.classes}
     if target.name == "cs13":
         raise ValueError(
             "cs13 is a report over cs16's matrix, not a space to map labels into; use cs16 and also=[cs13]"
         )
-    of_cs19 = set(origin.classes) <= set(CS19.classes)
+    of_cs19 = set(origin.classes) <= set(SYNTHIA20.classes)
     if of_cs19 and set(target.classes) <= set(CS19.classes):
         return {word: word for word in origin.classes if word in target.classes}
-    names = _MAPS.get(("cs19" if of_cs19 else origin.name, target.name))
+    names = _MAPS.get((origin.name, target.name)) or (_MAPS.get(("cs19", target.name)) if of_cs19 else None)
     if names is None:
         reach = [end for start, end in _MAPS if start == origin.name]
         raise ValueError(

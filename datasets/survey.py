@@ -28,7 +28,7 @@ from datasets.findings import Finding, Look, Seen
 SAMPLE = 50  # images of which the pixels are looked at, evenly spaced
 ENOUGH = 64  # images that are worth processes of their own
 FAR_OFF = 0.2  # L1 distance of two class histograms
-UP, DOWN = ("sky", "ceiling"), ("road", "floor")
+UP, DOWN = ("sky", "ceiling"), ("road", "floor", "flat")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def survey(
     facts: Facts = module.FACTS
     found: list[Finding] = []
     parts = {part: _indexed(name, module, root, part, found) for part in facts.counts}
-    items = list({next(iter(i.files.values()), i.stem): i for part in parts.values() for i in part}.values())
+    items = list({(i.stem, *i.files.values()): i for part in parts.values() for i in part}.values())
+    if not items and all(finding.level != "error" for finding in found):
+        found.append(Finding("error", "index", f"{name}: no part of it is there"))
     look = Look(name, module.read, getattr(module, "check", None), facts, module.TASKS, len(module.CLASSES))
     chosen = np.zeros(len(items), bool)
     chosen[np.linspace(0, len(items) - 1, len(items) if whole else min(SAMPLE, len(items))).round().astype(int)] = True
@@ -86,7 +88,8 @@ def _indexed(name: str, module: Any, root: Path, part: str, found: list[Finding]
         except NotThere:
             raise
         except BROKEN as error:
-            found.append(Finding("error", "index", " ".join(str(error).split())))
+            level = "warning" if part in module.FACTS.spare else "error"
+            found.append(Finding(level, "index", " ".join(str(error).split())))
             return []
     found += [Finding("warning" if level >= logging.WARNING else "note", "index", line) for level, line in said]
     counted = any(level >= logging.WARNING for level, _ in said)
@@ -187,10 +190,13 @@ def _samples(facts: Facts, items: Sequence[Item]) -> Iterator[Finding]:
 
 def _classes(facts: Facts, classes: Sequence[str], looked: Sequence[Seen]) -> Iterator[Finding]:
     """Which are absent, how often they are, whether they stand the right way up."""
-    counts = np.sum([np.zeros(256), *(one.counts for one in looked)], 0)[: len(classes)]
+    pixels = np.sum([np.zeros(256), *(one.counts for one in looked)], 0)
+    counts = pixels[: len(classes)]
     if not counts.any():
         return
     images = f"{len(looked)} images"
+    if facts.no_void and not pixels[VOID]:
+        yield Finding("warning", "classes", f"labels: no void pixel in {images}; {facts.no_void}")
     for name, count in zip(classes, counts, strict=True):
         if not count and name not in facts.never:
             yield Finding("warning", "classes", f"class {name}: on no pixel of {images}")

@@ -19,12 +19,12 @@ from bench.data.pack import Item
 from datasets.facts import Facts
 from datasets.files import home, known_part, listing, log, only, renamed, require, same_size, short
 from datasets.pictures import picture, picture_size, samples
-from datasets.spaces import CS19
+from datasets.spaces import SYNTHIA20
 
 NEEDS_ROOT = True
 HELP = "expected RGB/, GT/LABELS/, Depth/Depth/ there. Had at synthia-dataset.net"
 TASKS = ("semseg", "depth")
-CLASSES = CS19
+CLASSES = SYNTHIA20
 
 COUNT = 9400
 SIZE = (1280, 760)
@@ -42,7 +42,7 @@ FACTS = Facts(
 )
 CAMERA = Camera(fx=532.740352, fy=532.740352, cx=640.0, cy=380.0)  # of SYNTHIA-SEQS: this set comes without
 
-_IDS = {  # id in the R channel -> cs19
+_IDS = {  # id in the R channel -> synthia20, whose first 19 are cs19's
     1: 10,  # sky
     2: 2,  # building
     3: 0,  # road
@@ -62,8 +62,9 @@ _IDS = {  # id in the R channel -> cs19
     19: 15,  # bus
     20: 16,  # train
     21: 3,  # wall
+    22: 19,  # lanemarking: void in cs19, road in camvid11; its colour in GT/COLOR is the wall's
 }
-_VOID = (0, 13, 14, 22)  # void, parking-slot, road-work, lanemarking
+_VOID = (0, 13, 14)  # void, parking-slot, road-work
 _NAME = re.compile(r"\d{7}\.png")
 _LABELS = ("GT/LABELS", "parsed_LABELS", "synthia_mapped_to_cityscapes")  # official; one channel with the same ids
 
@@ -88,7 +89,7 @@ def index(root: Path | None, part: str) -> list[Item]:
 
 
 def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None) -> dict[str, Any]:
-    """What is asked for of an image, as stored: cs19 ids, planar depth in metres (sky at 655.35)."""
+    """What is asked for of an image, as stored: synthia20 ids, planar depth in metres (sky at 655.35)."""
     only("synthia", what, ("image", *TASKS, "camera"))
     require(item.files, what)
     fields: dict[str, Any] = {}

@@ -80,8 +80,8 @@ def summary(name: str, module: Any, root: Path, whole: bool, found: Survey, kept
     depth = np.array([one.depth for one in sampled if one.depth])
     forms = Counter((field, form) for one in found.seen for field, form in one.forms.items() if form)
     sizes = Counter(f"{one.size[0]}x{one.size[1]}" for one in found.seen if one.size)
-    users = sorted(n for n, split in plugins.splits().items()
-                   if name in {d.dataset for d in split.domains})  # fmt: skip
+    parts = {n: [d.part for d in split.domains if d.dataset == name] for n, split in plugins.splits().items()}
+    users = sorted(n for n, used in parts.items() if used and all(found.parts.get(part, True) for part in used))
     items = next(iter(found.parts.values()), [])
     return {
         "dataset": name,

@@ -38,9 +38,12 @@ SCENES = {"Scene01": 447, "Scene02": 233, "Scene06": 270, "Scene18": 339, "Scene
 VARIANTS = tuple("clone fog morning overcast rain sunset 15-deg-left 15-deg-right 30-deg-left 30-deg-right".split())
 FACTS = Facts(
     counts={variant: 2126 for variant in VARIANTS} | {"all": 21260},
+    spare=VARIANTS,
     sizes=(SIZE,),
     forms={"image": ("JPEG",), "semseg": ("8-bit RGB",), "depth": ("16-bit grey",)},
     median_depth=(5.0, 60.0),
+    depth_unit=0.01,
+    groups={f"{scene}/{variant}/": count for scene, count in SCENES.items() for variant in VARIANTS},
 )
 
 _FILES = {  # field: folder, beginning and end of a file's name

@@ -1,12 +1,12 @@
 """Tiny copies of the data sets in their exact layouts, each with its truth.
 
-Shares no decoder and no table with the loaders. Every tree has four frames (first, last, one gap) and foreign files.
+Written as the fixtures of users are (datasets/trees), around exact streets. No decoder and no table is shared with the
+loaders. Every tree has four frames (first, last, one gap) and foreign files.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from datasets.trees import camvid as camvid_tree
+from datasets.trees import cityscapes as city_tree
+from datasets.trees import synthia as synthia_tree
 from datasets.trees.png import png
 
 Pinhole = tuple[float, float, float, float]  # fx fy cx cy
@@ -58,7 +61,31 @@ def strange(*paths: Path) -> None:
         path.write_bytes(b"not of this data set")
 
 
-SYNTHIA_CS19 = (255, 10, 2, 0, 1, 4, 8, 5, 13, 7, 11, 18, 17, 255, 255, 6, 9, 12, 14, 15, 16, 3, 255)  # by SYNTHIA id
+SYNTHIA_CS19 = (
+    255,
+    10,
+    2,
+    0,
+    1,
+    4,
+    8,
+    5,
+    13,
+    7,
+    11,
+    18,
+    17,
+    255,
+    255,
+    6,
+    9,
+    12,
+    14,
+    15,
+    16,
+    3,
+    19,
+)  # by SYNTHIA id; 19: lane marking
 
 
 def synthia(root: Path) -> dict[str, Truth]:
@@ -71,10 +98,7 @@ def synthia(root: Path) -> dict[str, Truth]:
             ids[5, :23] = np.arange(23)
             truth.semseg[5, :23] = SYNTHIA_CS19
         instances = 300 + np.arange(ids.size, dtype=np.uint16).reshape(ids.shape) % 401  # its high byte is not 0
-        centimetres = np.minimum(np.round(truth.depth * 100), 65535).astype(np.uint16)
-        png(root / "RGB" / f"{stem}.png", truth.image)
-        png(root / "GT" / "LABELS" / f"{stem}.png", np.stack([ids, instances, 0 * ids], -1))
-        png(root / "Depth" / "Depth" / f"{stem}.png", np.stack([centimetres] * 3, -1))
+        synthia_tree.put(root, stem, truth.image, ids, instances, truth.depth)
         png(root / "GT" / "COLOR" / f"{stem}.png", np.zeros((4, 4, 3), np.uint8))
     strange(root / "RGB" / "Thumbs.db", root / "RGB" / ".0000002.png")
     return truths
@@ -97,22 +121,12 @@ def cityscapes(root: Path, part: str = "train", *, nested: bool = False) -> dict
         if seed == 0:
             ids[5, :34] = np.arange(34)
             truth.semseg[5, :34] = [CITYSCAPES_ID.index(i) if i in CITYSCAPES_ID else 255 for i in range(34)]
-        p = (np.round(256 * baseline * fx / truth.depth) + 1).astype(np.uint16)  # 1 in the sky
+        p = np.round(256 * baseline * fx / truth.depth) + 1  # 1 in the sky
         p[:, :6] = 0  # beyond the other camera's view
-        camera = {"fx": fx, "fy": fx * 1.001, "u0": 68.5 + seed, "v0": 30.25}
-        rig = {"extrinsic": {"baseline": baseline, "pitch": 0.038}, "intrinsic": camera}
-
-        def place(package: str, end: str, city: str = city, stem: str = stem) -> Path:
-            above = root / f"{package}_trainvaltest" if nested else root
-            return above / package / part / city / f"{stem}_{end}"
-
-        png(place("leftImg8bit", "leftImg8bit.png"), truth.image)
-        png(place("gtFine", "gtFine_labelIds.png"), ids)
-        png(place("gtFine", "gtFine_instanceIds.png"), np.where(ids < 24, ids, ids.astype(np.uint16) * 1000))
-        png(place("disparity", "disparity.png"), p)
-        place("camera", "camera.json").parent.mkdir(parents=True, exist_ok=True)
-        place("camera", "camera.json").write_text(json.dumps(rig))
-        strange(place("leftImg8bit", "leftImg8bit.txt"))
+        image = city_tree.place(root, part, stem, "leftImg8bit", "leftImg8bit.png", apart=nested)
+        png(image, truth.image)
+        city_tree.put_labels(root, part, stem, ids, p, truth.camera, baseline, apart=nested)
+        strange(image.with_suffix(".txt"))
     return truths
 
 
@@ -136,11 +150,9 @@ def camvid(root: Path) -> dict[str, Truth]:
             ids = np.array(CAMVID_OF_STREET, np.uint8)[truth.semseg]
             ids[5, :12] = np.arange(12)
             truth.semseg = np.where(ids == 11, 255, ids).astype(np.uint8)
-            png(root / part / f"{stem}.png", truth.image)
-            png(root / f"{part}annot" / f"{stem}.png", ids)
+            camvid_tree.put(root, f"{part}/{stem}", truth.image, ids)
         strange(root / part / "Thumbs.db", root / part / f"._{stems[0]}.png")
-        lines = [f"/SegNet/CamVid/{part}/{stem}.png /SegNet/CamVid/{part}annot/{stem}.png" for stem in reversed(stems)]
-        (root / f"{part}.txt").write_text("\n".join(lines) + "\n")
+    camvid_tree.lists(root, [f"{part}/{stem}" for part, stems in CAMVID_FRAMES.items() for stem in reversed(stems)])
     return truths
 
 

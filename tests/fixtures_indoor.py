@@ -5,17 +5,18 @@ Shares no decoder and no table with the loaders.
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.fixtures import Pinhole, Truth, png, strange
+from datasets.trees import hypersim as hypersim_tree
+from datasets.trees import nyu13 as mtan_tree
+from datasets.trees import nyuv2 as nyu_tree
+from datasets.trees import pbrs as pbrs_tree
+from datasets.trees import scenenet as scenenet_tree
+from tests.fixtures import Pinhole, Truth, strange
 
 WALL, FLOOR, CEILING, OTHERPROP = 1, 2, 22, 40  # numbers of NYU's 40 classes
 NYU13_OF_40 = (
@@ -79,22 +80,15 @@ def finite(depth: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(depth), depth, 0)
 
 
-def jpeg(path: Path, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Write a JPEG of the best quality; gives back what it shows, which is not quite what was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, quality=100, subsampling=0)
+def seen(path: Path) -> NDArray[np.uint8]:
+    """What a JPEG shows, which is not quite what was written."""
     return np.array(Image.open(path))
 
 
 NYU_MAT = "nyu_depth_v2_labeled.mat"
 NYU_CAMERA = (518.85790117, 519.46961112, 324.58244941, 252.73616633)
 NYU_SPLIT = {"train": (2, 3, 6), "test": (1, 4, 5)}  # 1-based
-TO40 = 1 + np.arange(894) * 7 % 40  # by number of 894, less 1: a stand-in for classMapping40.mat
-
-
-def stored(normals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(x right, y down, z forward) as (right, forward, up), the axes of NYU's normals."""
-    return np.stack([normals[..., 0], normals[..., 2], -normals[..., 1]], -1)
+TO40 = nyu_tree.TO40
 
 
 def nyuv2(root: Path, *, normals: bool = True, mirrored: bool = False) -> dict[str, Truth]:
@@ -103,7 +97,7 @@ def nyuv2(root: Path, *, normals: bool = True, mirrored: bool = False) -> dict[s
     images, labels, depths = [], [], []
     for seed in range(6):
         truth = truths[f"{seed + 1:04d}"] = room((640, 480), NYU_CAMERA, seed)
-        truth.image[:7], truth.image[474:], truth.image[:, :7], truth.image[:, 632:] = 255, 255, 255, 255
+        truth.image = nyu_tree.framed(truth.image)
         if seed == 3:
             truth.image[:, :20] = 255  # a white wall at the picture's side
         number = np.array([0, *(1 + int(np.flatnonzero(TO40 == k)[-1]) for k in range(1, 41))], np.uint16)
@@ -112,22 +106,14 @@ def nyuv2(root: Path, *, normals: bool = True, mirrored: bool = False) -> dict[s
         truth.depth = finite(truth.depth)
         depths.append(truth.depth.astype(np.float32))
         truth.semseg = ids40(truth.semseg)
-        mask = np.zeros((480, 640), np.uint8)
-        mask[44:471, 40:601] = 255
-        truth.normals[mask == 0] = 0
+        inside = np.zeros((480, 640), bool)
+        inside[44:471, 40:601] = True
+        truth.normals[~inside] = 0
         if normals:
-            pixels = np.round(127 + 127 * stored(truth.normals)).astype(np.uint8)
-            pixels[mask == 0] = 200  # what is outside the mask does not matter
-            png(root / "normals_gt" / "normals" / f"{seed:04d}.png", pixels)
-            png(root / "normals_gt" / "masks" / f"{seed:04d}.png", mask)
+            nyu_tree.put_normals(root, seed + 1, truth.normals)
     root.mkdir(parents=True, exist_ok=True)
     way = -1 if mirrored else 1
-    with h5py.File(root / NYU_MAT, "w", userblock_size=512) as file:
-        for name, maps in (("images", images), ("labels", labels), ("depths", depths), ("rawDepths", depths)):
-            array = np.stack([each[:, ::way].T for each in maps])
-            file.create_dataset(name, data=array, chunks=(1, *array.shape[1:]), compression=1)
-    with open(root / NYU_MAT, "r+b") as raw:
-        raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\x02IM")
+    nyu_tree.put(root, *([each[:, ::way] for each in maps] for maps in (images, labels, depths)))
     nyu_lists(root)
     strange(root / "Thumbs.db")
     return truths
@@ -135,10 +121,7 @@ def nyuv2(root: Path, *, normals: bool = True, mirrored: bool = False) -> dict[s
 
 def nyu_lists(root: Path, first: int = 1) -> None:
     """splits.mat, whose numbers begin with `first`, and classMapping40.mat."""
-    parts = {name: np.array([numbers], np.uint16).T - 1 + first for name, numbers in NYU_SPLIT.items()}
-    scipy.io.savemat(root / "splits.mat", {"trainNdxs": parts["train"], "testNdxs": parts["test"]})
-    names = np.array([f"class {number}" for number in range(1, 41)], object)
-    scipy.io.savemat(root / "classMapping40.mat", {"mapClass": TO40[None].astype(np.float64), "className": names})
+    nyu_tree.put_lists(root, *(np.array(numbers) - 1 + first for numbers in NYU_SPLIT.values()))
 
 
 MTAN_SCALE = 0.6
@@ -153,15 +136,7 @@ def nyu13(root: Path, part: str = "train") -> dict[str, Truth]:
         truth = truths[f"{number:04d}"] = room((384, 288), camera, seed)
         truth.semseg, truth.depth = ids13(truth.semseg), finite(truth.depth)
         label = np.where(truth.semseg == 255, -1, truth.semseg.astype(np.int64))
-        arrays = {
-            "image": truth.image / 255,
-            "label": label,
-            "depth": truth.depth[..., None].astype(np.float32),
-            "normal": stored(truth.normals).astype(np.float32),
-        }
-        for name, array in arrays.items():
-            (root / part / name).mkdir(parents=True, exist_ok=True)
-            np.save(root / part / name / f"{number}.npy", array)
+        mtan_tree.put(root, f"{part}/{number}", truth.image, label, truth.depth, truth.normals)
     strange(root / part / "image" / ".10.npy", root / part / "image" / "readme.txt")
     return truths
 
@@ -184,33 +159,18 @@ def hypersim(root: Path, *, cameras: bool = True) -> dict[str, Truth]:
         lens = tilted if cameras and scene == "ai_052_010" else straight
         truth = truths[f"{scene}_{cam}_{frame:04d}"] = room(size, lens, seed)
         tilt = HYPERSIM_TILT if lens == tilted else np.eye(3)
-        ray = distance(truth)
-        ray[~np.isfinite(ray)] = np.nan
         normals = truth.normals @ tilt @ OPENGL  # a row times a rotation is turned back by it
-        normals[np.isnan(ray)] = np.nan
         semantic = np.where(truth.semseg == 0, -1, truth.semseg.astype(np.int16))
-        place = root / scene / "images" / f"scene_{cam}_"
-        arrays = {
-            "depth_meters": ray.astype(np.float16),
-            "normal_cam": normals.astype(np.float16),
-            "semantic": semantic.astype(np.int16),
-        }
-        for name, array in arrays.items():
-            path = Path(f"{place}geometry_hdf5") / f"frame.{frame:04d}.{name}.hdf5"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with h5py.File(path, "w") as file:
-                file.create_dataset("dataset", data=array)
-        truth.image = jpeg(Path(f"{place}final_preview") / f"frame.{frame:04d}.tonemap.jpg", truth.image)
+        hypersim_tree.put(root, f"{scene}/{cam}/{frame:04d}", truth.image, semantic, distance(truth), normals)
+        folder = root / scene / "images" / f"scene_{cam}_final_preview"
+        truth.image = seen(folder / f"frame.{frame:04d}.tonemap.jpg")
         truth.semseg, truth.depth = ids40(truth.semseg), finite(truth.depth)
-        strange(Path(f"{place}final_preview") / "Thumbs.db", Path(f"{place}final_preview") / "frame.0001.color.jpg")
-    with open(root / HYPERSIM_SPLIT, "w", newline="") as file:
-        rows = csv.writer(file)
-        columns = "scene_name camera_name frame_id included_in_public_release exclude_reason split_partition_name"
-        rows.writerow(columns.split())
-        rows.writerows([[*frame, True, "", "train"] for frame in reversed(frames)])
-        rows.writerow(["ai_001_001", "cam_00", 1, True, "", "train"])  # only its color.jpg is on the disk
-        rows.writerow(["ai_001_001", "cam_00", 2, False, "CONTENT FLAGGED FOR REMOVAL", ""])
-        rows.writerow(["ai_003_001", "cam_00", 0, True, "", "val"])
+        strange(folder / "Thumbs.db", folder / "frame.0001.color.jpg")
+    rows: list[list[object]] = [[*frame, True, "", "train"] for frame in reversed(frames)]
+    rows.append(["ai_001_001", "cam_00", 1, True, "", "train"])  # only its color.jpg is on the disk
+    rows.append(["ai_001_001", "cam_00", 2, False, "CONTENT FLAGGED FOR REMOVAL", ""])
+    rows.append(["ai_003_001", "cam_00", 0, True, "", "val"])
+    hypersim_tree.put_split(root, rows)
     if cameras:
         hypersim_cameras(root, {"ai_001_001": uv_matrix(straight, size), "ai_052_010": uv_matrix(tilted, size)})
     return truths
@@ -230,52 +190,12 @@ def uv_matrix(lens: Pinhole, size: tuple[int, int]) -> NDArray[np.float64]:
 
 def hypersim_cameras(root: Path, matrices: dict[str, NDArray[np.float64]]) -> None:
     """The list of matrices; the second scene's rays are seen through a tilted lens. Scale does not matter."""
-    with open(root / HYPERSIM_CAMERAS, "w", newline="") as file:
-        rows = csv.writer(file)
-        entries = [f"M_cam_from_uv_{i}{j}" for i in range(3) for j in range(3)]
-        rows.writerow(["scene_name", "settings_camera_fov", *entries])
-        for scene, matrix in matrices.items():
-            tilt = OPENGL @ HYPERSIM_TILT.T @ OPENGL if scene == "ai_052_010" else np.eye(3)
-            rows.writerow([scene, 1.0471975803375244, *(1.1 * tilt @ matrix).ravel().tolist()])
-        rows.writerow(["ai_055_010", "", *[""] * 9])
+    tilted = {"ai_052_010": OPENGL @ HYPERSIM_TILT.T @ OPENGL}
+    listed = {scene: 1.1 * tilted.get(scene, np.eye(3)) @ matrix for scene, matrix in matrices.items()}
+    hypersim_tree.put_cameras(root, listed | {"ai_055_010": None})
 
 
 WORDNET = {"04546855": (12, WALL), "03365592": (5, FLOOR), "02990373": (3, CEILING), "03001627": (4, 5)}
-
-
-def varint(value: int) -> bytes:
-    digits = bytearray()
-    while value > 127:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*digits, value])
-
-
-def message(*fields: tuple[int, int | bytes | float]) -> bytes:
-    """A protocol-buffer message of whole numbers, texts or messages, and floats."""
-    data = b""
-    for number, value in fields:
-        if isinstance(value, float):
-            data += varint(number << 3 | 5) + np.float32(value).tobytes()
-        elif isinstance(value, int):
-            data += varint(number << 3) + varint(value)
-        else:
-            data += varint(number << 3 | 2) + varint(len(value)) + value
-    return data
-
-
-def scenenet_messages(trajectories: dict[str, dict[int, str]]) -> bytes:
-    """A file of Trajectories, as scenenet.proto defines it: layout, instances, views, path."""
-    written = []
-    for place, words in trajectories.items():
-        position = message((1, 2.5), (2, 0.5), (3, -4.0))
-        pose = message((1, position), (2, position), (3, 0.0))
-        instances = [(2, message((1, 0), (4, 1)))]  # the background has no word
-        for number, word in words.items():
-            instances.append((2, message((1, number), (2, word.encode()), (3, b"a thing"), (4, 2 + number % 3))))
-        views = [(3, message((1, frame), (2, pose), (3, pose))) for frame in range(0, 7500, 25)]
-        written.append((1, message((1, message((1, 3), (2, b"a/b.obj"))), *instances, *views, (4, place.encode()))))
-    return message(*written)
 
 
 def scenenet(root: Path, split: str = "val") -> dict[str, Truth]:
@@ -294,18 +214,14 @@ def scenenet(root: Path, split: str = "val") -> dict[str, Truth]:
         ids[200:210, 100:130], truth.semseg[200:210, 100:130] = 4, 5
         ids[20:24, 200:240], truth.semseg[20:24, 200:240] = 5, WALL
         truth.semseg = ids13(truth.semseg)
-        millimetres = np.round(1000 * finite(distance(truth))).astype(np.uint16)
+        scenenet_tree.put(root, f"{split}/{place}/{frame}", truth.image, ids, finite(distance(truth)))
         truth.depth = finite(truth.depth)
-        png(root / split / place / "depth" / f"{frame}.png", millimetres)
-        png(root / split / place / "instance" / f"{frame}.png", ids)
-        truth.image = jpeg(root / split / place / "photo" / f"{frame}.jpg", truth.image)
+        truth.image = seen(root / split / place / "photo" / f"{frame}.jpg")
         strange(root / split / place / "photo" / "Thumbs.db")
     name = "scenenet_rgbd_val.pb" if split == "val" else "train_protobufs/scenenet_rgbd_train_0.pb"
     (root / name).parent.mkdir(exist_ok=True)
-    (root / name).write_bytes(scenenet_messages({"0/223": instances, "0/9": instances}))
-    table = {word: number for word, (number, _) in WORDNET.items()}
-    program = f"import scenenet_pb2 as sn\nraise SystemExit('run, not read')\nNYU_WNID_TO_CLASS = {table}\n"
-    (root / "convert_instance2class.py").write_text(program)
+    (root / name).write_bytes(scenenet_tree.trajectories({"0/223": instances, "0/9": instances}))
+    scenenet_tree.put_table(root, {word: number for word, (number, _) in WORDNET.items()})
     return truths
 
 
@@ -315,7 +231,7 @@ def pbrs(root: Path) -> dict[str, Truth]:
     houses = ("0004d52d1aeeb8ae6de39d6bd993e992", "0004dd3cb11e50530676f77b55262d38")
     frames = [(houses[0], 0), (houses[0], 1), (houses[0], 3), (houses[1], 0)]
     models = {WALL: 7, FLOOR: 4, CEILING: 18, 5: 300, OTHERPROP: 301}
-    places: dict[str, list[Any]] = {house: [[0] * 12 for _ in range(4)] for house in houses}
+    cameras: dict[str, list[NDArray[np.float64] | None]] = {house: [None] * 4 for house in houses}
     truths = {}
     for seed, (house, frame) in enumerate(frames):
         truth = truths[f"{house}_{frame:06d}"] = room((640, 480), camera, seed)
@@ -323,29 +239,16 @@ def pbrs(root: Path) -> dict[str, Truth]:
         truth.semseg[300:320, 200:260], truth.semseg[300:320, 400:460] = 5, OTHERPROP
         nodes = np.array([models.get(number, 0) for number in range(41)], np.uint16)[truth.semseg]
         nodes[0, :4], truth.semseg[0, :4] = (2, 65, 108, 0), 0  # a level, an object, an empty model, no node
-        right, down, forward = (turned(14, 40) @ turned(seed, 70 * seed)).T  # the camera's axes in the world
-        places[house][frame] = [1, 1.5, 2, *forward, *-down, 0.5534, 0.433896, 17.3]
-        world = truth.normals @ np.stack([right, down, forward])
-        codes = np.round((world + 1) * 32767.5).astype(np.uint16)
-        codes[~truth.normals.any(-1)] = 0  # of length 3 if it were one
-        where = root / "projects_render" / house
-        for axis in range(3):
-            png(where / f"{frame:06d}_{'xyz'[axis]}normal.png", codes[..., axis])
-        png(where / f"{frame:06d}_mlt.png", truth.image)
-        png(where / f"{frame:06d}_node.png", nodes)
-        png(where / f"{frame:06d}_depth.png", np.round(1000 * finite(truth.depth)).astype(np.uint16))
+        axes = (turned(14, 40) @ turned(seed, 70 * seed)).T  # of the camera in the world: right, down, forward
+        cameras[house][frame] = axes
         truth.semseg, truth.depth = ids40(truth.semseg), finite(truth.depth)
-        strange(where / f"{frame:06d}_color.jpg")
+        pbrs_tree.put(root, f"{house}/{frame:06d}", truth.image, nodes, truth.depth, truth.normals @ axes)
+        strange(root / "projects_render" / house / f"{frame:06d}_color.jpg")
     for house in houses:
-        place = root / "projects_camera" / house
-        place.mkdir(parents=True)
-        (place / "room_camera.txt").write_text("".join(f"{' '.join(map(str, row))}\n" for row in places[house]))
-        nodes = f"1 {house}\n2 Level#0\n3 Room#0_0\n4 Floor#0_0\n7 WallInside#0_0_0\n18 Ceiling#0_1\n65 Object#0_4\n"
-        (place / "room_camera_node.txt").write_text(nodes + "108 Model#empty\n300 Model#142\n301 Model#s__958\n")
-    (root / "util_data").mkdir()
-    rows = ["index,model_id,fine_grained_class,coarse_grained_class,empty_struct_obj,nyuv2_40class,wnsynsetid,active"]
+        listed = "2 Level#0,3 Room#0_0,4 Floor#0_0,7 WallInside#0_0_0,18 Ceiling#0_1,65 Object#0_4,108 Model#empty"
+        models_there = "300 Model#142,301 Model#s__958"
+        pbrs_tree.put_house(root, house, cameras[house], [f"1 {house}", *f"{listed},{models_there}".split(",")])
     named = {"Wall": "wall", "Ceiling": "ceiling", "Floor": "floor", "Box": "void", "142": "chair", "empty": "void"}
     named |= {"s__958": "otherprop", "99": "night_stand", "98": "shower_curtain", "97": "refridgerator"}
-    rows += [f"{i},{model},x,x,1,{name},n1,1" for i, (model, name) in enumerate(named.items())]
-    (root / "util_data" / "ModelCategoryMappingNewActive.csv").write_text("\n".join(rows) + "\n")
+    pbrs_tree.put_models(root, named)
     return truths

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
+from datasets.trees import acdc as acdc_tree
+from datasets.trees import cs7 as cs7_tree
+from datasets.trees import darkzurich as dark_tree
+from datasets.trees import idd as idd_tree
+from datasets.trees import mapillary as mapillary_tree
+from datasets.trees import selma as selma_tree
+from datasets.trees import shift as shift_tree
 from tests import fixtures
 from tests.fixtures import Truth, png, strange, street
 
 EVERY_ID = [*range(19), 255]  # of files that hold cs19 ids
-
-
-def jpeg(path: Path, image: NDArray[np.uint8]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, quality=95, subsampling=0)
-
-
-def npy(path: Path, array: NDArray[Any]) -> None:
-    """Write NumPy's own format, version 1.0."""
-    about = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': {array.shape}, }}"
-    padded = about.ljust(-(-(len(about) + 11) // 64) * 64 - 11) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(padded)) + padded.encode() + array.tobytes())
 
 
 def scene(seed: int) -> Truth:
@@ -54,8 +43,7 @@ def acdc(root: Path, part: str = "train", *, apart: bool = False) -> dict[str, T
         for name in names:
             truth = truths[f"{condition}_{name}"] = scene(len(truths))
             place = Path(condition, part, name.partition("_")[0])
-            png(images / "rgb_anon" / place / f"{name}_rgb_anon.png", truth.image)
-            png(labels / "gt" / place / f"{name}_gt_labelTrainIds.png", truth.semseg)
+            acdc_tree.put(images, labels, condition, part, name, truth.image, truth.semseg)
             png(labels / "gt" / place / f"{name}_gt_labelIds.png", np.full((54, 96), 33, np.uint8))
             reference = Path(condition, f"{part}_ref", name.partition("_")[0])
             png(images / "rgb_anon" / reference / f"{name}_rgb_ref_anon.png", np.zeros((54, 96, 3), np.uint8))
@@ -78,10 +66,7 @@ def darkzurich(root: Path, *, apart: bool = False) -> dict[str, Truth]:
         above = root / f"Dark_Zurich_{folder.partition('/')[0]}_anon" if apart else root
         for seed, name in enumerate(names):
             truth = truths[name] = scene(seed)
-            sequence = name.partition("_")[0]
-            png(above / "rgb_anon" / folder / sequence / f"{name}_rgb_anon.png", truth.image)
-            if folder == "val/night":
-                png(above / "gt" / folder / sequence / f"{name}_gt_labelTrainIds.png", truth.semseg)
+            dark_tree.put(above, folder, name, truth.image, truth.semseg)
     above = root / "Dark_Zurich_val_anon" if apart else root
     png(above / "rgb_anon/val_ref/day/GOPR0356_ref/GOPR0356_frame_000001_ref_anon.png", np.zeros((4, 4, 3), np.uint8))
     strange(above / "rgb_anon/val/night/GOPR0356/Thumbs.db")
@@ -94,7 +79,6 @@ MAPILLARY_FRAMES = ("-Ymmd_z", "0035fkbjWljhaftpVM37-g", "M2kh294N9c72sICO990Uew
 
 def mapillary(root: Path, labels: str = "labels") -> dict[str, Truth]:
     """Mapillary Vistas, four sizes. The first image holds all 66 ids in a row; its truth is in Mapillary's own ids."""
-    palette = np.random.default_rng(0).integers(0, 256, (66, 3), np.uint8)
     truths = {}
     for seed, stem in enumerate(MAPILLARY_FRAMES):
         truth = truths[stem] = street((96 + 8 * seed, 64 - 4 * seed), (70.0, 70.0, 47.5, 30.5), seed)
@@ -102,9 +86,7 @@ def mapillary(root: Path, labels: str = "labels") -> dict[str, Truth]:
         if seed == 0:
             ids[5, :66] = np.arange(66)
         truth.semseg = np.where(ids == 65, 255, ids).astype(np.uint8)
-        jpeg(root / "training/images" / f"{stem}.jpg", truth.image)
-        png(root / "training" / labels / f"{stem}.png", ids, palette)
-        png(root / "training/instances" / f"{stem}.png", ids.astype(np.uint16) * 256)
+        mapillary_tree.put(root, "training", stem, truth.image, ids, labels)
     strange(root / "training/images/config.json")
     return truths
 
@@ -122,7 +104,7 @@ def idd(root: Path, *, made: bool = True) -> dict[str, Truth]:
             png(root / "leftImg8bit/train" / drive / f"{name}_leftImg8bit.png", truth.image)
             strange(labels / f"{name}_gtFine_polygons.json", root / "leftImg8bit/train" / drive / "._thumb")
             if made:
-                png(labels / f"{name}_gtFine_labelcsTrainIds.png", truth.semseg)
+                idd_tree.put_labels(root, "train", drive, name, truth.semseg)
                 png(labels / f"{name}_gtFine_labellevel3Ids.png", np.full((54, 96), 26, np.uint8))
     return truths
 
@@ -156,9 +138,7 @@ def cs7(root: Path, labels: str = "label") -> dict[str, Truth]:
         p = np.round(256 * 0.2093 * 2262.5 / truth.depth) + 1  # 1 in the sky
         p[:, :12] = 0
         truth.depth = p / 65535
-        npy(root / "train/image" / f"{stem}.npy", truth.image / 255)
-        npy(root / "train" / labels / f"{stem}.npy", ids.astype(np.float64))
-        npy(root / "train/depth" / f"{stem}.npy", truth.depth[..., None])
+        cs7_tree.put(root, f"train/{stem}", truth.image, ids, p, labels)
     strange(root / "train/image/3.npy.part")
     return truths
 
@@ -170,12 +150,6 @@ SELMA_FRAMES = {
     "Town01_Opt_HardFogNoon": ("14825380774802470444",),
     "Town10HD_Opt_ClearNight": ("77",),
 }
-
-
-def in_24_bits(metres: NDArray[np.float64]) -> NDArray[np.uint8]:  # H W 3
-    """Depth as CARLA writes it: the low byte first, 1000 m and farther all ones."""
-    steps = np.round(np.minimum(metres, 1000) / 1000 * 16777215).astype(np.int64)
-    return np.stack([steps % 256, steps // 256 % 256, steps // 65536], -1).astype(np.uint8)
 
 
 def selma(root: Path) -> dict[str, Truth]:
@@ -191,14 +165,8 @@ def selma(root: Path) -> dict[str, Truth]:
                 ids[6, :12] = (6, *SELMA_VOID)
                 truth.semseg[6, :12] = (0, *[255] * 11)
             for camera, shown in (("FRONT", truth.image), ("DESK", 0 * truth.image)):
-                jpeg(root / name / f"CAM_{camera}" / f"{stem}.jpg", shown)
-                png(root / name / f"SEGCAM_{camera}" / f"{stem}.png", ids)
-                png(root / name / f"DEPTHCAM_{camera}" / f"{stem}.png", in_24_bits(truth.depth))
-        fx, fy, cx, cy = truth.camera
-        matrix = [[cx, fx, 0], [cy, 0, -fy], [1, 0, 0]]  # on x forward, y right, z up
-        sensors = [{"sensor_name": f"CAM_{camera}", "camera_intrinsic": matrix} for camera in ("DESK", "FRONT")]
-        lidar = {"sensor_name": "LIDAR_TOP", "camera_intrinsic": []}
-        (root / name / "calibrated_sensor.json").write_text(json.dumps([lidar, *sensors]))
+                selma_tree.put(root, name, waypoint, camera, shown, ids, truth.depth)
+        selma_tree.rig(root / name, truth.camera, "DESK", "FRONT")
         strange(root / name / "waypoints.json", root / name / "CAM_FRONT" / "Thumbs.db")
     strange(root / "downloader.sh")
     return truths
@@ -221,13 +189,7 @@ def shift(root: Path, *, together: bool = False) -> dict[str, Truth]:
             ids = np.array(SHIFT_OF_STREET, np.uint8)[truth.semseg]
             ids[5, :23] = np.arange(23)
             truth.semseg = np.array([255, 0, 1, 255, *range(2, 21)], np.uint8)[ids]
-
-            def place(kind: str, end: str, sequence: str = sequence, frame: str = frame) -> Path:
-                return front / ("" if together else kind) / sequence / f"{frame}_{kind}_front.{end}"
-
-            jpeg(place("img", "jpg"), truth.image)
-            png(place("semseg", "png"), np.stack([ids, 0 * ids, 0 * ids], -1))
-            png(place("depth", "png"), in_24_bits(truth.depth))
-            strange(place("img", "jpg").parent / "Thumbs.db")
+            shift_tree.put(root, "train", sequence, frame, truth.image, ids, truth.depth, together=together)
+            strange(front / ("" if together else "img") / sequence / "Thumbs.db")
     strange(front / "seq.csv", front / "det_2d.json")
     return truths

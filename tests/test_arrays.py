@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from datasets.arrays import hdf5, hdf5_shape, needs, npy
+from datasets.arrays import hdf5, hdf5_header, needs, npy, npy_header
 
 ARRAY = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
@@ -38,8 +38,20 @@ def test_an_array_comes_back_as_it_was_written(folder: Path) -> None:
 
 
 def test_a_part_of_a_data_set_is_read_alone(folder: Path) -> None:
-    assert hdf5_shape(folder / "a.hdf5", "dataset") == (2, 3, 4)
+    assert hdf5_header(folder / "a.hdf5", "dataset") == ("float32", (2, 3, 4))
     assert np.array_equal(hdf5(folder / "a.hdf5", "dataset", np.s_[1, :2]), ARRAY[1, :2])
+
+
+def test_type_and_shape_are_had_without_the_array(folder: Path) -> None:
+    assert npy_header(folder / "a.npy") == hdf5_header(folder / "a.hdf5", "dataset") == ("float32", (2, 3, 4))
+
+
+def test_an_array_that_is_too_short_for_its_header_is_told_by_the_header(folder: Path) -> None:
+    size = (folder / "a.npy").stat().st_size
+    os.truncate(folder / "a.npy", size - 1)
+    assert fault(npy_header, folder / "a.npy") == f"a.npy: truncated or damaged at byte {size - 1}; copy it again"
+    (folder / "a.npy").write_bytes(b"")
+    assert fault(npy_header, folder / "a.npy") == "a.npy: not an npy file (0 bytes); copy it again"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")

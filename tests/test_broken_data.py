@@ -152,6 +152,8 @@ def test_a_label_without_an_image_is_told(rand: Path) -> None:
         (b"<html>", "not json; expected extrinsic.baseline, intrinsic.fx and others"),
         (b'{"intrinsic": {}}', "no extrinsic.baseline; expected metres, about 0.209 or 0.222"),
         (b'{"extrinsic": {"baseline": -1.0}}', "baseline -1.0, expected 0.1..1 m"),
+        (b'{"extrinsic": {"baseline": 0.2}, "intrinsic": {}}', "no intrinsic.fx; expected pixels"),
+        (b'{"extrinsic": {"baseline": 0.2}, "intrinsic": {"fx": 0}}', "fx 0, expected 1..10000 px"),
     ],
 )
 def test_a_wrong_camera_is_told_of_every_frame(
@@ -177,6 +179,8 @@ def test_a_wrong_unit_shows_as_a_factor(rand: Path) -> None:
 def test_depth_without_one_valid_pixel_is_told(city: Path, rand: Path) -> None:
     fixtures.png(city / f"disparity/{AACHEN}_disparity.png", np.zeros((64, 128), np.uint16))
     assert said("cityscapes", city) == [f"{AACHEN}_disparity.png: no valid pixel (all 0)"]
+    fixtures.png(city / f"disparity/{AACHEN}_disparity.png", np.ones((64, 128), np.uint16))
+    assert said("cityscapes", city) == [f"{AACHEN}_disparity.png: no valid pixel (all 0 or 1)"]
     fixtures.png(rand / f"Depth/Depth/{RAND}.png", np.zeros((760, 1280, 3), np.uint16))
     assert said("synthia", rand) == [f"Depth/Depth/{RAND}.png: no valid pixel (all 0)"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from datasets import cs7
+from datasets.trees.npy import npy
 from tests import fixtures_weather
-from tests.fixtures_weather import npy
 
 ALL = ("image", "semseg", "depth")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from tests import fixtures
 
 def look(tmp_path: Path, **maps: Any) -> Seen:
     """An image whose maps are these, in files that no picture reader opens."""
-    files = {name: tmp_path / name / "a.npy" for name in maps if name != "camera"}
+    files = {name: tmp_path / name / "a.bin" for name in maps if name != "camera"}
     fixtures.strange(*files.values())
 
     def read(item: Item, what: tuple[str, ...]) -> dict[str, Any]:
@@ -34,8 +35,8 @@ def lines(seen: Seen) -> list[str]:
 @pytest.mark.parametrize(
     ("value", "line"),
     [
-        (np.nan, "error: a.npy: 3 NaN, expected 0 for invalid"),
-        (-1.0, "error: a.npy: 3 negative depths, expected 0 for invalid"),
+        (np.nan, "error: a.bin: 3 NaN, expected 0 for invalid"),
+        (-1.0, "error: a.bin: 3 negative depths, expected 0 for invalid"),
     ],
 )
 def test_what_is_no_depth_is_counted(tmp_path: Path, value: float, line: str) -> None:
@@ -54,12 +55,33 @@ def test_depth_is_measured_without_its_sky_and_its_holes(tmp_path: Path) -> None
 def test_an_id_that_the_label_space_does_not_have_is_an_error(tmp_path: Path) -> None:
     ids = np.array([[0, 2], [3, 255]], np.uint8)
     seen = look(tmp_path, image=np.zeros((2, 2, 3), np.uint8), semseg=ids)
-    assert lines(seen) == ["error: a.npy: id 3 after its map, expected ids below 3 and 255"]
+    assert lines(seen) == ["error: a.bin: id 3 after its map, expected ids below 3 and 255"]
 
 
 def test_arrays_of_unequal_sizes_are_told_though_no_header_says_so(tmp_path: Path) -> None:
     seen = look(tmp_path, image=np.zeros((8, 8, 3), np.uint8), depth=np.ones((4, 8), np.float32))
-    assert lines(seen) == ["error: a.npy: 8x4, image 8x8; expected equal sizes"]
+    assert lines(seen) == ["error: a.bin: 8x4, image 8x8; expected equal sizes"]
+
+
+def test_an_array_of_another_type_than_the_data_sets_is_a_warning(tmp_path: Path) -> None:
+    files = {"image": tmp_path / "x/image/0.npy", "depth": tmp_path / "x/depth/0.hdf5"}
+    fixtures.strange(*files.values())
+    np.save(files["image"], np.zeros((6, 8, 3)))
+    with h5py.File(files["depth"], "w") as file:
+        file["dataset"] = np.ones((6, 8), np.float32)
+    facts = Facts(counts={}, forms={"image": ("float64",), "depth": ("float16 dataset",)})
+    seen = Look("toy", lambda *_: {}, None, facts, ("depth",), 3)(Item("0", files), False)
+    assert [one.line for one in seen.findings] == ["x/depth/0.hdf5: float32 dataset, expected float16 dataset"]
+    assert seen.size == (8, 6) and seen.forms == {"image": "float64", "depth": "float32 dataset"}
+
+
+def test_an_array_of_another_size_than_its_image_is_told_by_the_headers(tmp_path: Path) -> None:
+    files = {"image": tmp_path / "x/image/0.npy", "depth": tmp_path / "x/depth/0.npy"}
+    fixtures.strange(*files.values())
+    np.save(files["image"], np.zeros((6, 8, 3)))
+    np.save(files["depth"], np.ones((6, 7, 1)))
+    seen = Look("toy", lambda *_: {}, None, Facts(counts={}), ("depth",), 3)(Item("0", files), False)
+    assert [one.line for one in seen.findings] == ["x/depth/0.npy: 7x6, image 8x6; expected equal sizes"]
 
 
 OTHERWISE = {axes.words(way): way for way in axes.SIGNED_PERMUTATIONS}
@@ -93,7 +115,7 @@ def test_normals_that_are_not_of_length_one_are_counted(tmp_path: Path) -> None:
     normals = np.zeros((8, 8, 3), np.float32)
     normals[0, :3] = 1
     seen = look(tmp_path, image=np.zeros((8, 8, 3), np.uint8), normals=normals)
-    assert lines(seen) == ["error: a.npy: 3 normals are not of length 1, expected 0,0,0 for invalid"]
+    assert lines(seen) == ["error: a.bin: 3 normals are not of length 1, expected 0,0,0 for invalid"]
 
 
 def test_each_of_the_48_ways_has_words_of_its_own() -> None:

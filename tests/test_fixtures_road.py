@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets.trees.gta5 import PALETTE
+from datasets.trees.mat import mat
 from tests import fixtures_road
 
 cv2 = pytest.importorskip("cv2", reason="opencv is the second library that reads what the fixtures wrote")
@@ -31,7 +33,7 @@ def test_gta5s_labels_have_cityscapes_colours_of_which_two_are_equal(tmp_path: P
 def test_cityscapes_colours_are_its_own() -> None:
     labels = pytest.importorskip("cityscapesscripts.helpers.labels").labels
     own = {label.id: label.color for label in labels}
-    found = fixtures_road.colours(fixtures_road.LABEL_COLOURS).tolist()
+    found = PALETTE.tolist()
     assert [tuple(colour) for colour in found[7:34]] == [own[i] for i in range(7, 34)]
     assert tuple(found[34]) == own[-1]
 
@@ -39,9 +41,11 @@ def test_cityscapes_colours_are_its_own() -> None:
 def test_a_mat_file_holds_its_lists(tmp_path: Path) -> None:
     loadmat = pytest.importorskip("scipy.io", reason="scipy is the second library that reads .mat files").loadmat
     for deflated in (False, True):
-        fixtures_road.mat(tmp_path / "a.mat", deflated=deflated, ids=np.array([3, 1]), few=np.array([7]))
+        table = np.arange(6).reshape(2, 3)
+        mat(tmp_path / "a.mat", deflated=deflated, ids=np.array([3, 1]), few=np.array([7]), about="ABC", table=table)
         found = loadmat(tmp_path / "a.mat")
         assert found["ids"].tolist() == [[3], [1]] and found["few"].tolist() == [[7]]
+        assert found["table"].tolist() == table.tolist()
         assert found["about"].tolist() == ["ABC"]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets.trees.jpeg import jpeg
+from datasets.trees.npy import npy
 from tests import fixtures_weather as fixtures
 
 cv2 = pytest.importorskip("cv2", reason="opencv is the second library that reads what the fixtures wrote")
@@ -21,14 +23,14 @@ def stored(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(3,), (7, 5), (7, 5, 3)])
 def test_an_npy_holds_the_array(tmp_path: Path, dtype: type, shape: tuple[int, ...]) -> None:
     array = np.random.default_rng(0).uniform(0, 200, shape).astype(dtype)
-    fixtures.npy(tmp_path / "deep/a.npy", array)
+    npy(tmp_path / "deep/a.npy", array)
     found = np.load(tmp_path / "deep/a.npy")
     assert found.dtype == dtype and found.shape == shape and (found == array).all()
 
 
 def test_a_jpeg_shows_the_picture(tmp_path: Path) -> None:
     image = fixtures.scene(0).image
-    fixtures.jpeg(tmp_path / "a.jpg", image)
+    jpeg(tmp_path / "a.jpg", image)
     assert np.abs(stored(tmp_path / "a.jpg")[..., ::-1].astype(int) - image).mean() < 3
 
 

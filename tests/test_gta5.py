@@ -11,11 +11,12 @@ import pytest
 
 from datasets import gta5
 from datasets.spaces import CS19
+from datasets.trees.gta5 import PALETTE
+from datasets.trees.mat import mat
 from tests import fixtures, fixtures_road
 
 Tree = tuple[Path, dict[str, fixtures.Truth]]
 STEMS = ["00001", "00002", "00004", "24966"]
-PALETTE = fixtures_road.colours(fixtures_road.LABEL_COLOURS)
 BOTH = ("image", "semseg")
 
 
@@ -133,14 +134,14 @@ def test_without_the_official_lists_all_frames_are_there_still(root: Path) -> No
 
 
 def test_foreign_lists_are_refused(root: Path) -> None:
-    fixtures_road.mat(root / "split.mat", trainIds=np.array([0, 1]), valIds=np.array([24967]), testIds=np.array([]))
+    mat(root / "split.mat", trainIds=np.array([0, 1]), valIds=np.array([24967]), testIds=np.array([]))
     assert fault(root, part="train").endswith("/split.mat: trainIds has numbers from 0 to 1, expected 1 to 24966")
     assert fault(root, part="val").endswith("/split.mat: valIds has numbers from 24967 to 24967, expected 1 to 24966")
     assert fault(root, part="test").endswith("/split.mat: testIds has no numbers, expected 1 to 24966")
 
 
 def test_a_part_of_which_no_image_is_there_is_no_part(root: Path) -> None:
-    fixtures_road.mat(root / "split.mat", trainIds=np.array([7, 8]))
+    mat(root / "split.mat", trainIds=np.array([7, 8]))
     assert fault(root, part="train") == "gta5: images/ has none of the 2 images of train"
 
 

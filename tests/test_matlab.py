@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from datasets.matlab import numbers
-from tests.fixtures_road import mat
+from datasets.trees.mat import mat
 
 
 @pytest.mark.parametrize("deflated", [False, True])
@@ -44,7 +44,7 @@ def test_an_array_that_is_not_there_is_named_beside_those_that_are(tmp_path: Pat
 
 
 def test_a_text_is_no_array_of_numbers(tmp_path: Path) -> None:
-    mat(tmp_path / "a/b/c.mat")
+    mat(tmp_path / "a/b/c.mat", about="ABC")
     assert fault(tmp_path / "a/b/c.mat", "about") == "a/b/c.mat: no array about; it has none"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from datasets.messages import fields
-from tests.fixtures_indoor import message, scenenet_messages, varint
+from datasets.trees.messages import message, varint
+from datasets.trees.scenenet import trajectories
 
 
 def parts(data: bytes) -> list[tuple[int, int | bytes]]:
@@ -75,7 +76,7 @@ def test_the_library_of_the_inventors_reads_the_same(monkeypatch: pytest.MonkeyP
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     theirs = message_factory.GetMessageClass(pool.FindMessageTypeByName("s.Trajectories"))()
-    theirs.ParseFromString(scenenet_messages({"0/9": {300: "04546855", 2: "03365592"}, "16/16864": {}}))
+    theirs.ParseFromString(trajectories({"0/9": {300: "04546855", 2: "03365592"}, "16/16864": {}}))
     assert [t.path for t in theirs.trajectories] == ["0/9", "16/16864"]
     found = [(i.id, i.wordnet, i.kind == 1) for i in theirs.trajectories[0].instances]
     assert found == [(0, "", True), (300, "04546855", False), (2, "03365592", False)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.pictures import picture, picture_size, samples
+from datasets.pictures import header, picture, picture_size, samples
 from tests.fixtures import png
 
 RANDOM = np.random.default_rng(0)
@@ -121,6 +121,19 @@ def test_a_truncated_jpeg_is_damaged(tmp_path: Path) -> None:
     data = (tmp_path / "a/b/c.jpg").read_bytes()
     (tmp_path / "a/b/c.jpg").write_bytes(data[: len(data) // 2])
     assert fault(tmp_path / "a/b/c.jpg").startswith("a/b/c.jpg: damaged: image file is truncated")
+
+
+def test_a_jpeg_is_whole_or_its_header_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    path = tmp_path / "a/b/c.jpg"
+    Image.fromarray(NARROW.repeat(9, 0)).save(path)
+    data, size = path.read_bytes(), (NARROW.shape[1], 9 * NARROW.shape[0])
+    assert header(path) == ("JPEG", size)
+    path.write_bytes(data + b"from the camera")
+    assert header(path) == ("JPEG", size)
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match="^a/b/c.jpg: damaged: image file is truncated"):
+        header(path)
 
 
 def test_8_bit_where_16_is_right_suspects_the_tool(tmp_path: Path) -> None:

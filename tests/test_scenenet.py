@@ -12,6 +12,7 @@ import pytest
 from bench.data.geometry import normals_from_depth
 from datasets import scenenet
 from datasets.spaces import NYU13
+from datasets.trees.scenenet import trajectories
 from tests import fixtures
 from tests import fixtures_indoor as indoor
 
@@ -149,7 +150,7 @@ def test_an_instance_that_is_in_no_list_is_refused(root: Path) -> None:
 
 
 def test_a_trajectory_that_is_in_no_list_is_refused(root: Path) -> None:
-    (root / "scenenet_rgbd_val.pb").write_bytes(indoor.scenenet_messages({"0/223": {}}))
+    (root / "scenenet_rgbd_val.pb").write_bytes(trajectories({"0/223": {}}))
     assert fault(root) == "scenenet_rgbd_val.pb: no trajectory 0/9"
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from bench.data.geometry import Camera, normals_from_depth
 from datasets import selma
+from datasets.trees.carla import in_24_bits
 from tests import fixtures, fixtures_weather
 
 ALL = ("image", "semseg", "depth")
@@ -55,7 +56,7 @@ def test_a_plane_at_one_metre_comes_back_as_one_and_the_sky_as_a_thousand(root: 
     metres = np.ones((54, 96))
     metres[0] = np.inf
     item = selma.index(root, "all")[0]
-    fixtures.png(item.files["depth"], fixtures_weather.in_24_bits(metres))
+    fixtures.png(item.files["depth"], in_24_bits(metres))
     depth = selma.read(item, ["depth"])["depth"]
     assert np.abs(depth[1:] - 1).max() < 1e-4 and (depth[0] == 1000).all()
 

@@ -12,6 +12,8 @@ from PIL import Image
 from bench.data.geometry import Camera, normals_from_depth
 from datasets import shift
 from datasets.spaces import CS7, CS19, SHIFT21, mapping
+from datasets.trees.carla import in_24_bits
+from datasets.trees.jpeg import jpeg
 from tests import fixtures, fixtures_weather
 
 Tree = tuple[Path, dict[str, fixtures.Truth]]
@@ -29,9 +31,9 @@ def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def root(tmp_path: Path) -> Path:
     """Small, for what is broken needs no geometry."""
     front = tmp_path / "img front.d/discrete/images/train/front"
-    fixtures_weather.jpeg(front / f"img/{FIRST}_img_front.jpg", np.zeros((32, 64, 3), np.uint8))
+    jpeg(front / f"img/{FIRST}_img_front.jpg", np.zeros((32, 64, 3), np.uint8))
     fixtures.png(front / f"semseg/{FIRST}_semseg_front.png", np.zeros((32, 64, 3), np.uint8))
-    fixtures.png(front / f"depth/{FIRST}_depth_front.png", fixtures_weather.in_24_bits(np.ones((32, 64))))
+    fixtures.png(front / f"depth/{FIRST}_depth_front.png", in_24_bits(np.ones((32, 64))))
     return tmp_path / "img front.d"
 
 
@@ -97,7 +99,7 @@ def test_an_alpha_channel_changes_nothing(root: Path) -> None:
     front = root / "discrete/images/train/front"
     Image.fromarray(pixels).save(front / f"semseg/{FIRST}_semseg_front.png")
     assert (read(root, "semseg") == SHIFT21.id("road")).all()
-    pixels[..., :3] = fixtures_weather.in_24_bits(np.full((32, 64), 12.5))
+    pixels[..., :3] = in_24_bits(np.full((32, 64), 12.5))
     Image.fromarray(pixels).save(front / f"depth/{FIRST}_depth_front.png")
     assert np.abs(read(root, "depth") - 12.5).max() < 1e-4
 

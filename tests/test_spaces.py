@@ -16,6 +16,7 @@ from datasets.spaces import (
     NYU13,
     NYU40,
     SPACES,
+    SYNTHIA20,
     VK8,
     VK14,
     mapping,
@@ -32,7 +33,7 @@ def ids(origin: LabelSpace, target: LabelSpace) -> list[int]:
 def test_the_spaces_have_the_sizes_that_papers_report() -> None:
     sizes = {name: len(found) for name, found in SPACES.items()}
     outdoors = {"cs19": 19, "cs16": 16, "cs13": 13, "cs7": 7, "vk14": 14, "vk8": 8, "camvid11": 11}
-    assert sizes == outdoors | {"nyu40": 40, "nyu13": 13, "mapillary65": 65, "shift21": 21}
+    assert sizes == outdoors | {"synthia20": 20, "nyu40": 40, "nyu13": 13, "mapillary65": 65, "shift21": 21}
     assert all(name == found.name for name, found in SPACES.items())
 
 
@@ -56,6 +57,31 @@ def test_cs7_is_cityscapes_own_categories() -> None:
 
 def test_cs16_is_cs19_without_three_renumbered() -> None:
     assert ids(CS19, CS16) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 255, 9, 10, 11, 12, 255, 13, 255, 14, 15]
+
+
+def test_cityscapes_label_ids_go_to_16_classes_as_in_the_authors_files() -> None:
+    """ADVENT's, DADA's and CTRL's table of label ids."""
+    table = "7:0 8:1 11:2 12:3 13:4 17:5 19:6 20:7 21:8 23:9 24:10 25:11 26:12 28:13 32:14 33:15"
+    own = {int(one): int(other) for one, other in (word.split(":") for word in table.split())}
+    to16 = mapping(CS19, CS16)
+    assert {i: int(to16[train]) for i, train in CITYSCAPES_IDS.items() if to16[train] != 255} == own
+
+
+def test_cityscapes_label_ids_go_to_7_classes_as_in_the_authors_files() -> None:
+    """DADA's and CTRL's, but for caravan and trailer (29, 30), which are no class of cs19."""
+    groups = {0: (7, 8), 1: (11, 12, 13), 2: (17, 19, 20), 3: (21, 22), 4: (23,), 5: (24, 25)}
+    groups[6] = (26, 27, 28, 31, 32, 33)
+    to7 = mapping(CS19, CS7)
+    assert {i: int(to7[train]) for i, train in CITYSCAPES_IDS.items()} == {
+        i: g for g, ids in groups.items() for i in ids
+    }
+
+
+def test_synthias_classes_go_wherever_cs19_goes_without_the_lane_marking() -> None:
+    assert ids(SYNTHIA20, CS19) == [*range(19), 255]
+    assert ids(SYNTHIA20, CS16) == [*ids(CS19, CS16), 255]
+    assert ids(SYNTHIA20, VK8) == [*ids(CS19, VK8), 255]
+    assert ids(SYNTHIA20, CAMVID11) == [*ids(CS19, CAMVID11), CAMVID11.id("road")]
 
 
 def test_cs13_is_a_report_over_cs16_and_no_space_for_labels() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bench.data.geometry import normals_from_depth
 from datasets import synthia
-from datasets.spaces import CS16, CS19, mapping
+from datasets.spaces import CAMVID11, CS7, CS16, CS19, SYNTHIA20, mapping
 from tests import fixtures
 
 Tree = tuple[Path, dict[str, fixtures.Truth]]
@@ -55,13 +55,26 @@ def test_images_come_back_as_written_in_their_native_size(tree: Tree) -> None:
         assert (camera.fx, camera.fy, camera.cx, camera.cy) == truth.camera
 
 
-def test_the_class_is_in_the_red_channel_and_goes_to_cs19(tree: Tree) -> None:
+def test_the_class_is_in_the_red_channel_and_is_cs19s_or_a_lane_marking(tree: Tree) -> None:
     names = (
         "sky building road sidewalk fence vegetation pole car traffic_sign person bicycle motorcycle - - traffic_light"
     )
     names += " terrain rider truck bus train wall -"
     expected = [255] + [CS19.id(name.replace("_", " ")) if name != "-" else 255 for name in names.split()]
-    assert read(tree[0])["semseg"][5, :23].tolist() == expected
+    assert read(tree[0])["semseg"][5, :23].tolist() == [*expected[:-1], SYNTHIA20.id("lane marking")]
+    assert SYNTHIA20.classes[:19] == CS19.classes
+    assert mapping(synthia.CLASSES, CS19)[read(tree[0])["semseg"][5, :23]].tolist() == expected
+
+
+def test_a_lane_marking_is_road_in_camvids_classes_and_void_in_cityscapes(tree: Tree) -> None:
+    lane = read(tree[0])["semseg"][5, 22]
+    assert CAMVID11.classes[mapping(synthia.CLASSES, CAMVID11)[lane]] == "road"
+    assert mapping(synthia.CLASSES, CS19)[lane] == mapping(synthia.CLASSES, CS16)[lane] == 255
+
+
+def test_the_7_classes_of_dada_and_ctrl_by_id(tree: Tree) -> None:
+    to7 = [255, 4, 1, 0, 0, 1, 3, 2, 6, 2, 5, 6, 255, 255, 255, 2, 255, 255, 255, 255, 255, 255, 0]
+    assert mapping(synthia.CLASSES, CS7)[read(tree[0])["semseg"][5, :23]].tolist() == to7
 
 
 def test_the_split_has_16_classes_of_them(tree: Tree) -> None:
@@ -90,6 +103,13 @@ def test_opened_without_tasks_it_touches_no_label_file(root: Path, monkeypatch: 
     inside = [Path(path).relative_to(root).as_posix() for path in touched if Path(path).is_relative_to(root)]
     assert "RGB/0000000.png" in inside
     assert not [path for path in inside if path.startswith(("GT/LABELS/", "Depth/"))]
+
+
+def test_the_colours_which_two_classes_share_are_never_opened(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (tree[0] / "GT/COLOR/0000000.png").is_file()
+    touched = fixtures.watched(monkeypatch)
+    read(tree[0])
+    assert touched and not [path for path in touched if "/GT/COLOR" in path]
 
 
 def test_the_index_is_sorted_and_leaves_foreign_files_alone(tree: Tree, caplog: pytest.LogCaptureFixture) -> None:

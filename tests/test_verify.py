@@ -99,6 +99,36 @@ def test_a_file_that_has_changed_since_it_was_prepared_is_a_warning(drive: Path,
     assert line.startswith(f"{drive.name}/trainannot/0016E5_00390.png: ") and line.endswith("when it was prepared")
 
 
+def test_a_set_that_should_have_void_pixels_and_has_none_is_a_warning(
+    drive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = dataclasses.replace(camvid.FACTS, no_void="this repack merges class 40 and void")
+    monkeypatch.setattr(camvid, "FACTS", facts)
+    line = "labels: no void pixel in 12 images; this repack merges class 40 and void"
+    assert line not in said("camvid", drive, "warning")
+    for path in drive.glob("*annot/*.png"):
+        fixtures.png(path, np.zeros((360, 480), np.uint8))
+    assert line in said("camvid", drive, "warning")
+
+
+def test_a_part_that_a_copy_may_be_without_is_a_warning_and_its_splits_are_not_ready(
+    drive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (drive / "test.txt").unlink()
+    assert verify.main(["camvid", str(drive)]) == 1
+    monkeypatch.setattr(camvid, "FACTS", dataclasses.replace(camvid.FACTS, spare=("test", "day", "dusk-test")))
+    assert verify.main(["camvid", str(drive), "--json", str(tmp_path / "report.json")]) == 0
+    assert json.loads((tmp_path / "report.json").read_text())["ready_for"] == []
+    assert "camvid: test.txt is missing; it names the images of test/" in said("camvid", drive, "warning")
+
+
+def test_a_copy_without_any_of_its_parts_is_an_error(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("train", "val", "test"):
+        (drive / f"{part}.txt").unlink()
+    monkeypatch.setattr(camvid, "FACTS", dataclasses.replace(camvid.FACTS, spare=tuple(camvid.FACTS.counts)))
+    assert said("camvid", drive) == ["camvid: no part of it is there"]
+
+
 def test_processes_find_the_same_in_the_same_order(city: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fixtures.png(city / f"gtFine/{AACHEN}_gtFine_labelIds.png", np.zeros((32, 64), np.uint8))
     (city / "disparity/val/hamburg/hamburg_000000_000042_disparity.png").unlink()

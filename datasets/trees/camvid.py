@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from datasets.trees.png import png
 from datasets.trees.scenes import scene
 
@@ -29,13 +32,18 @@ def frames(count: int) -> list[str]:
 
 def write(root: Path, frame: str) -> None:
     """A frame's picture and its ids."""
-    part, name = frame.split("/")
-    drive = name.split("_")[0]
-    world = next(world for start, _, _, world in DRIVES[part] if start == drive)
+    drive = frame.split("/")[1].split("_")[0]
+    world = next(world for start, _, _, world in DRIVES[frame.split("/")[0]] if start == drive)
     shown = scene(f"camvid {frame}", world, SIZE, FOCAL)
     ids = shown.ids(NUMBERS)
     ids[:, :BORDER] = VOID
-    png(root / part / f"{name}.png", shown.image)
+    put(root, frame, shown.image, ids)
+
+
+def put(root: Path, frame: str, image: NDArray[np.uint8], ids: NDArray[np.uint8]) -> None:
+    """frame: PART/NAME."""
+    part, name = frame.split("/")
+    png(root / part / f"{name}.png", image)
     png(root / f"{part}annot" / f"{name}.png", ids)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from datasets.trees.ids import CITYSCAPES
 from datasets.trees.png import png
-from datasets.trees.scenes import scene
+from datasets.trees.scenes import Scene, scene
 
 SIZE = (2048, 1024)
 RIGS = {  # city: part, baseline in metres, fx in pixels; the set was taken with two cameras
@@ -17,11 +20,7 @@ RIGS = {  # city: part, baseline in metres, fx in pixels; the set was taken with
     "frankfurt": ("val", 0.209313, 2262.52),
     "munster": ("val", 0.222126, 2268.36),
 }
-NUMBERS = {
-    "road": 7, "sidewalk": 8, "building": 11, "wall": 12, "fence": 13, "pole": 17, "traffic light": 19,
-    "traffic sign": 20, "vegetation": 21, "terrain": 22, "sky": 23, "person": 24, "rider": 25, "car": 26, "truck": 27,
-    "bus": 28, "motorcycle": 32, "bicycle": 33,
-}  # fmt: skip
+NEAREST = 32257  # the greatest p of the real files: what is nearer has no match
 UNSEEN = 128  # columns at the left that the other camera of the pair does not see
 
 
@@ -35,23 +34,57 @@ def frames(count: int) -> list[str]:
     ]
 
 
+def shown(frame: str) -> Scene:
+    """What a frame shows."""
+    return scene(f"cityscapes {frame}", "camera", SIZE, RIGS[frame.split("_")[0]][2])
+
+
 def write(root: Path, frame: str) -> None:
-    """The files of a frame: label and instance ids, p = 256 disparity + 1 (0: no match), the frame's own camera."""
+    """The files of a frame."""
+    street = shown(frame)
     city = frame.split("_")[0]
-    part, baseline, fx = RIGS[city]
-    shown = scene(f"cityscapes {frame}", "camera", SIZE, fx)
-    ids = shown.ids(NUMBERS)
-    p = (np.round(256 * baseline * fx / shown.depth) + 1).astype(np.uint16)  # 1 in the sky: infinitely far
+    png(place(root, RIGS[city][0], frame, "leftImg8bit", "leftImg8bit.png"), street.image)
+    labels(root, frame, street)
+
+
+def labels(root: Path, frame: str, street: Scene) -> None:
+    """All but a frame's picture."""
+    part, baseline, fx = RIGS[frame.split("_")[0]]
+    p = np.round(256 * baseline * fx / street.depth) + 1  # 1 in the sky: infinitely far
     p[:, :UNSEEN] = 0
-    intrinsic = {"fx": fx, "fy": fx, "u0": (SIZE[0] - 1) / 2, "v0": (SIZE[1] - 1) / 2}
-    rig = {"extrinsic": {"baseline": baseline, "pitch": 0.0}, "intrinsic": intrinsic}
+    p[p > NEAREST] = 0
+    camera = (fx, fx, (SIZE[0] - 1) / 2, (SIZE[1] - 1) / 2)
+    put_labels(root, part, frame, street.ids(CITYSCAPES), p, camera, baseline)
 
-    def place(package: str, end: str) -> Path:
-        return root / package / part / city / f"{frame}_{end}"
 
-    png(place("leftImg8bit", "leftImg8bit.png"), shown.image)
-    png(place("gtFine", "gtFine_labelIds.png"), ids)
-    png(place("gtFine", "gtFine_instanceIds.png"), np.where(ids < 24, ids, ids.astype(np.uint16) * 1000))
-    png(place("disparity", "disparity.png"), p)
-    place("camera", "camera.json").parent.mkdir(parents=True, exist_ok=True)
-    place("camera", "camera.json").write_text(json.dumps(rig))
+def put_labels(
+    root: Path,
+    part: str,
+    frame: str,
+    ids: NDArray[np.uint8],
+    p: NDArray[Any],
+    camera: tuple[float, float, float, float],
+    baseline: float,
+    *,
+    apart: bool = False,
+) -> None:
+    """Label and instance ids; p = 256 disparity + 1, 0 for no match; the frame's own camera: fx, fy, cx, cy, metres."""
+
+    def of(package: str, end: str) -> Path:
+        return place(root, part, frame, package, end, apart=apart)
+
+    png(of("gtFine", "gtFine_labelIds.png"), ids)
+    png(of("gtFine", "gtFine_instanceIds.png"), np.where(ids < 24, ids, ids.astype(np.uint16) * 1000))
+    png(of("disparity", "disparity.png"), p.astype(np.uint16))
+    rig = {
+        "extrinsic": {"baseline": baseline, "pitch": 0.038},
+        "intrinsic": dict(zip(("fx", "fy", "u0", "v0"), camera, strict=True)),
+    }
+    of("camera", "camera.json").parent.mkdir(parents=True, exist_ok=True)
+    of("camera", "camera.json").write_text(json.dumps(rig))
+
+
+def place(root: Path, part: str, frame: str, package: str, end: str, *, apart: bool = False) -> Path:
+    """apart: below the name of its archive."""
+    above = root / f"{package}_trainvaltest" if apart else root
+    return above / package / part / frame.split("_")[0] / f"{frame}_{end}"
