@@ -113,7 +113,7 @@ def test_smaller_class_sets_come_from_the_same_matrix(court, tmp_path):
     assert found.class_sets["coarse"] == pytest.approx(found.metrics["pixel_accuracy"] / 2)  # ground 0, rest hit / all
 
 
-def test_two_processes_find_what_one_finds(court, tmp_path):
+def test_two_threads_find_what_one_finds(court, tmp_path):
     folder = perfect(court, tmp_path / "p", lambda maps: maps | {"depth": maps["depth"] * 1.3})
     one, two = (score.score(folder, court, ITEMS, SPLIT, SPACES, workers=n) for n in (1, 2))
     assert one.stems == two.stems and one.metrics == two.metrics
