@@ -15,6 +15,7 @@ from kornia_rs.io import decode_image_png_u8
 from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LARGEST = 1 << 28  # pixels: a few bytes of a file can claim more memory than there is
 _MODES = {(8, 0): "mono", (8, 2): "rgb"}  # bits a sample, colour type
 
 
@@ -43,6 +44,8 @@ def decoded(data: bytes) -> NDArray[np.uint8]:  # H W or H W 3
     mode = _MODES.get((form[0], form[1]))
     if mode is None:
         raise ValueError(f"{form[0]} bits a sample and colour type {form[1]}, expected 8 bits, grey (0) or RGB (2)")
+    if width * height > LARGEST:
+        raise ValueError(f"{width}x{height} pixels, expected {LARGEST} at most")
     try:
         found: NDArray[np.uint8] = decode_image_png_u8(data, (height, width), mode)
     except Exception as error:  # the library raises nothing narrower
