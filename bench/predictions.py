@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+
+from bench.data.png import decoded, png
 
 _NEAREST, _FARTHEST = 1e-3, 1e3  # metres
 _TOP = 65535
@@ -37,7 +38,7 @@ def write(folder: Path, stem: str, maps: Mapping[str, NDArray[Any]]) -> None:
         if task != "semseg" and not np.isfinite(values).all():
             raise ValueError(f"{task} of {stem}: the prediction is not finite")
         if task == "semseg":
-            Image.fromarray(values.astype(np.uint8, casting="same_kind", copy=False)).save(file, compress_level=1)
+            png(file, values.astype(np.uint8, casting="same_kind", copy=False))
         else:
             np.save(file, {"depth": depth_code, "normals": normals_code}[task](values))
 
@@ -49,12 +50,12 @@ def read(folder: Path, stem: str, task: str) -> NDArray[Any]:
         raise ValueError(f"no {task} prediction for {stem}: looked for {file}")
     try:
         if task == "semseg":
-            with Image.open(file) as picture:
-                if picture.mode != "L":
-                    raise ValueError(f"it has mode {picture.mode}, not L, 8-bit grey")
-                return np.asarray(picture)
+            classes = decoded(file.read_bytes())
+            if classes.ndim != 2:
+                raise ValueError("it has colours, expected 8-bit grey")
+            return classes
         return {"depth": depth, "normals": normals}[task](np.load(file))
-    except (OSError, ValueError, EOFError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{file} is no {task} prediction: {error}") from None
 
 

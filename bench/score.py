@@ -9,16 +9,14 @@ Without predictions but with stats.npz it recomputes the metrics: a re-scoring n
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import math
-import multiprocessing
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +28,7 @@ from numpy.typing import NDArray
 
 from bench import plugins, predictions, record, words
 from bench.data.geometry import resize_image, resize_nearest
-from bench.data.labels import LabelSpace, aggregated
+from bench.data.labels import LabelSpace, aggregated, renumbered
 from bench.log import Meter
 from bench.plain import from_plain
 from bench.record import RunRecord
@@ -62,20 +60,20 @@ class Scores:
 
 @dataclass(frozen=True)
 class Court:
-    """How the truth of one split is read: it can travel to another process."""
+    """How the truth of one split is read."""
 
-    module: str  # of the data set
+    dataset: ModuleType
     size: tuple[int, int]  # asked of a renderer; files have their own
     tasks: tuple[str, ...]
-    lut: NDArray[np.uint8]  # the data set's class ids -> the split's
+    lut: NDArray[np.uint8] | None  # the data set's class ids -> the split's; None: they are the same
     rules: Rules
     protocol: Protocol
 
     def truth(self, item: Item, *more: str) -> dict[str, Any]:
         """The truth of an image as the protocol wants it: at its size, nothing outside its box. `more` is as stored."""
-        fields = importlib.import_module(self.module).read(item, (*self.tasks, *more), self.size)
-        if "semseg" in self.tasks:
-            fields["semseg"] = self.lut[fields["semseg"]]
+        fields = self.dataset.read(item, (*self.tasks, *more), self.size)
+        if "semseg" in self.tasks and self.lut is not None:
+            fields["semseg"] = renumbered(fields["semseg"], self.lut)
         size, box = self.protocol.size, self.protocol.box
         for name in self.tasks:
             whole = np.ascontiguousarray(resize_nearest(fields[name], size)) if size else fields[name]
@@ -99,7 +97,8 @@ def court(dataset: ModuleType, split: Split, spaces: ModuleType) -> Court:
     space: LabelSpace = spaces.space(split.classes)
     protocol = plugins.protocol(split.protocol)
     rules = Rules(classes=len(space), depth_range=split.depth_range if protocol.capped else (0.0, math.inf))
-    return Court(dataset.__name__, split.test.size, tasks, spaces.mapping(dataset.CLASSES, space), rules, protocol)
+    lut = None if dataset.CLASSES == space else spaces.mapping(dataset.CLASSES, space)
+    return Court(dataset, split.test.size, tasks, lut, rules, protocol)
 
 
 def within(truth: NDArray[Any], box: Box) -> NDArray[Any]:
@@ -159,13 +158,13 @@ def class_set(matrix: NDArray[Any], space: LabelSpace, smaller: LabelSpace, spac
 
 
 def _over(reader: Court, items: Sequence[Item], folder: Path, workers: int) -> Iterator[Statistics]:
+    """Threads, not processes: the work is done outside of Python's lock, and importing torch takes seconds."""
     if workers < 2:
         yield from (reader.statistics(item, folder) for item in items)
         return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
-            yield from pool.map(reader.statistics, items, [folder] * len(items), chunksize=4)
+            yield from pool.map(reader.statistics, items, [folder] * len(items))
         except ValueError:
             pool.shutdown(cancel_futures=True)
             raise
@@ -239,7 +238,7 @@ def score_run(run: Path, roots: Mapping[str, str], workers: int | None) -> RunRe
 
 
 def _worthwhile(pixels: int) -> int:
-    """Processes that pay for their start: none below about ten seconds' work."""
+    """Threads: none below seconds of work, where a renderer does best alone."""
     return 0 if pixels < 1e8 else min(8, os.cpu_count() or 1)
 
 

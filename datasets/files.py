@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.labels import table
+from bench.data.labels import renumbered, table
 from bench.problem import VOID
 
 log = logging.getLogger(__name__)
@@ -84,16 +84,21 @@ def require(files: Mapping[str, Path], what: Collection[str]) -> None:
 
 def renamed(ids: NDArray[Any], names: Mapping[int, int], void: Collection[int], path: Path) -> NDArray[np.uint8]:
     """Ids of a file -> ids of its label space, void -> 255; an id that is neither named nor void is an error."""
-    known = sorted({*names, *void} - {VOID})
-    strange = ids[~np.isin(ids, [*names, *void])]
-    if strange.size:
-        row, column = np.argwhere(ids == strange[0])[0]
+    lut, known = table(names), [*names, *void]
+    if ids.dtype == np.uint8:  # in one pass: an unknown id becomes the one after the last class
+        lut[[i for i in range(256) if i not in known]] = unknown = max(names.values()) + 1
+        mapped = renumbered(ids, lut)
+        strange = mapped == unknown
+    else:
+        strange = ~np.isin(ids, known)
+    if strange.any():
+        row, column = np.argwhere(strange)[0]
+        number, first, last = np.sum(ids == ids[row, column]), min(known), max({*known} - {VOID})
         raise ValueError(
-            f"{short(path)}: id {strange[0]} on {np.sum(ids == strange[0])} pixels, known ids {known[0]}-{known[-1]}; "
+            f"{short(path)}: id {ids[row, column]} on {number} pixels, known ids {first}-{last}; "
             f"first at row {row}, column {column}"
         )
-    mapped: NDArray[np.uint8] = table(names)[ids]
-    return mapped
+    return mapped if ids.dtype == np.uint8 else lut[ids]
 
 
 def same_size(fields: Mapping[str, NDArray[Any]], files: Mapping[str, Path]) -> None:

@@ -1,7 +1,8 @@
 """Picture files to exact arrays: the only place that chooses a decoder.
 
-Pillow, in C, for all: it gives 8-bit, palette and 16-bit grey files as they are stored. A 16-bit RGB PNG it opens as
-8-bit RGB without a word, so such a file is decoded twice, for the high and for the low byte of every sample.
+8-bit grey and RGB PNGs by bench.data.png. Pillow for all others: it gives palette and 16-bit grey files as they are
+stored. A 16-bit RGB PNG it opens as 8-bit RGB without a word, so such a file is decoded twice, for the high and for the
+low byte of every sample.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from bench.data.png import SIGNATURE, decoded
 from datasets.files import short
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BYTES = ("8-bit grey", "8-bit RGB")
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
 
 
 def picture(path: Path) -> NDArray[np.uint8]:  # H W 3, RGB
     """The colours of an 8-bit PNG or a JPEG."""
     data = _bytes(path)
-    if data.startswith(_SIGNATURE) and (form := _form(data, path)).startswith("16-bit"):
+    form = _form(data, path) if data.startswith(SIGNATURE) else ""
+    if form.startswith("16-bit"):
         raise ValueError(f"{short(path)}: {form}, expected an 8-bit picture")
+    if form == "8-bit RGB":
+        return _bytes_of(data, path)
     return np.array(_decoded(data, path).convert("RGB"))
 
 
@@ -42,6 +47,8 @@ def samples(path: Path, *forms: str, meaning: str = "") -> NDArray[Any]:  # H W 
         elif "RGB" in form and not any("RGB" in right for right in forms):
             remedy = "; indices are lost"
         raise ValueError(f"{short(path)}: {form}, expected {' or '.join(forms)}{meaning and f' ({meaning})'}{remedy}")
+    if form in _BYTES:
+        return _bytes_of(data, path)
     if form == "16-bit RGB":
         high, low = (np.asarray(_decoded(data, path, unpack)) for unpack in ("RGB;16B", "RGB;16L"))
         return np.asarray(high.astype(np.uint16) << 8 | low)
@@ -83,7 +90,7 @@ def _bytes(path: Path, count: int = -1, start: int = 0) -> bytes:
 
 
 def _header(data: bytes, path: Path) -> tuple[int, int, int, int]:
-    if data and not data.startswith(_SIGNATURE[: len(data)]):
+    if data and not data.startswith(SIGNATURE[: len(data)]):
         raise ValueError(f"{short(path)}: not a PNG file")
     if len(data) < 26:
         raise ValueError(f"{short(path)}: truncated at byte {len(data)}, before the image; copy it again")
@@ -98,7 +105,7 @@ def _form(data: bytes, path: Path) -> str:
 def _check(data: bytes, path: Path) -> None:
     """Refuse a PNG that is cut short or of which a chunk's checksum is wrong: Pillow does not look at all of them."""
     width, height, _, _ = _header(data, path)
-    view, start, kind = memoryview(data), len(_SIGNATURE), b""
+    view, start, kind = memoryview(data), len(SIGNATURE), b""
     while kind != b"IEND":
         end = start + 12 + int.from_bytes(view[start : start + 4])
         if end > len(data):
@@ -109,9 +116,17 @@ def _check(data: bytes, path: Path) -> None:
         start, kind = end, bytes(view[start + 4 : start + 8])
 
 
+def _bytes_of(data: bytes, path: Path) -> NDArray[np.uint8]:
+    _check(data, path)
+    try:
+        return decoded(data)
+    except ValueError as error:
+        raise ValueError(f"{short(path)}: damaged: {error} ({len(data)} bytes); copy it again") from None
+
+
 def _decoded(data: bytes, path: Path, unpack: str = "") -> Image.Image:
     """The whole image, or one line that says why there is none. `unpack` is Pillow's word for the bytes it takes."""
-    if data.startswith(_SIGNATURE):
+    if data.startswith(SIGNATURE):
         _check(data, path)
     try:
         image = Image.open(io.BytesIO(data))

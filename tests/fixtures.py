@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees import camvid as camvid_tree
 from datasets.trees import cityscapes as city_tree
 from datasets.trees import synthia as synthia_tree
-from datasets.trees.png import png
 
 Pinhole = tuple[float, float, float, float]  # fx fy cx cy
 

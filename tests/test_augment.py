@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.data.augment import NUM_UNIFORMS, View, check, draw_photometry, draw_view, photometry, whole_view
-from bench.data.geometry import Camera, normals_from_depth
+from bench.data.augment import FAINT, NUM_UNIFORMS, View, check, draw_photometry, draw_view, photometry, whole_view
+from bench.data.geometry import Camera, normals_from_depth, resize_image
 from bench.data.sampling import uniforms
 from bench.split import Augmentation
 
@@ -229,3 +229,18 @@ def test_an_image_comes_out_the_same_in_every_batch_to_the_bit():
     assert not torch.allclose(together, clean, atol=0.05)
     for some in ([0], [3], [6, 2], [1, 2, 3, 4, 5]):
         assert torch.equal(photometry(clean[some], pixels[some], drawn[some]), together[some])
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("size", [(40, 50), (21, 63), (32, 33)])
+def test_an_enlarged_view_has_the_bits_of_pillows_bilinear(size, mirrored):
+    window = np.random.default_rng(0).integers(0, 256, (size[0] // 2, size[1], 3), np.uint8)
+    expected = resize_image(window, CROP)
+    seen = View(0, 0, *window.shape[:2], CROP, mirrored).apply("image", window)
+    assert np.array_equal(seen, expected[:, ::-1] if mirrored else expected)
+
+
+def test_the_faint_weights_of_a_blur_are_left_out():
+    drawn = [draw_photometry(uniforms(NUM_UNIFORMS, i), Augmentation(blur=1.5))[3:] for i in range(50)]
+    assert all((half[half > 0] > FAINT * half[0]).all() for half in drawn)
+    assert {int((half > 0).sum()) for half in drawn} == {1, 2, 3, 4, 5, 6}

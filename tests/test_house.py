@@ -23,7 +23,7 @@ SOFT, HARD = 250, 400  # lines of a file: reported, refused
 
 # A module of bench imports from lower storeys, or sideways, never in a circle. A package is meant with all its modules.
 STOREYS = (
-    "problem rng dist schedule record bundle exact plain fingerprint words predictions signals",
+    "problem rng dist schedule record bundle exact plain fingerprint words predictions signals data.png",
     "split optim ema log tasks nets data.labels data.geometry data.augment data.pack data.decode data.packing",
     "stage checkpoint data.stream data.sampling",
     "plugins config plan store engine manifest domains throughput predict score",
@@ -50,7 +50,7 @@ MAY_IMPORT = {  # beside its own package, where nothing else is said
     "methods": tuple(
         f"bench.{name}" for name in "problem stage optim schedule ema exact rng tasks nets data.sampling".split()
     ),
-    "datasets": tuple(f"bench.{name}" for name in "problem split data.labels data.geometry data.pack".split()),
+    "datasets": tuple(f"bench.{name}" for name in "problem split data.labels data.geometry data.pack data.png".split()),
     "leaderboard": ("bench.record", "bench.bundle"),
     "slurm": ("bench.plan", "bench.plugins", "bench.config", "bench.job"),
 }

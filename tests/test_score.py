@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bench import predictions, record, score
 from bench.data.labels import LabelSpace, between
+from bench.data.png import png
 from bench.plain import to_plain
 from bench.problem import VOID
 from bench.record import METRICS
@@ -113,7 +116,7 @@ def test_smaller_class_sets_come_from_the_same_matrix(court, tmp_path):
     assert found.class_sets["coarse"] == pytest.approx(found.metrics["pixel_accuracy"] / 2)  # ground 0, rest hit / all
 
 
-def test_two_processes_find_what_one_finds(court, tmp_path):
+def test_two_threads_find_what_one_finds(court, tmp_path):
     folder = perfect(court, tmp_path / "p", lambda maps: maps | {"depth": maps["depth"] * 1.3})
     one, two = (score.score(folder, court, ITEMS, SPLIT, SPACES, workers=n) for n in (1, 2))
     assert one.stems == two.stems and one.metrics == two.metrics
@@ -285,3 +288,33 @@ def test_scoring_imports_no_method_and_no_engine(run):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("picture", "fault"),
+    [
+        (np.zeros((6, 8, 3), np.uint8), "it has colours, expected 8-bit grey"),
+        (np.zeros((6, 8), np.uint16), "16 bits a sample and colour type 0, expected 8 bits, grey"),
+    ],
+)
+def test_a_class_map_of_another_form_is_one_clear_line(tmp_path, picture, fault):
+    png(tmp_path / "semseg" / "a.png", picture)
+    with pytest.raises(ValueError, match=rf"a\.png is no semseg prediction: {fault}"):
+        predictions.read(tmp_path, "a", "semseg")
+
+
+def test_a_class_map_of_another_writer_is_read_with_its_filtered_rows(tmp_path):
+    classes = np.random.default_rng(0).integers(0, 19, (40, 60)).astype(np.uint8)
+    for level in (0, 1, 9):
+        (tmp_path / "semseg").mkdir(exist_ok=True)
+        Image.fromarray(classes).save(tmp_path / "semseg" / "a.png", compress_level=level)
+        assert np.array_equal(predictions.read(tmp_path, "a", "semseg"), classes)
+
+
+def test_a_picture_that_claims_too_many_pixels_is_not_decoded(tmp_path):
+    png(tmp_path / "semseg" / "a.png", np.zeros((6, 8), np.uint8))
+    data = bytearray((tmp_path / "semseg" / "a.png").read_bytes())
+    data[16:24] = struct.pack(">II", 1 << 16, 1 << 16)
+    (tmp_path / "semseg" / "a.png").write_bytes(data)
+    with pytest.raises(ValueError, match="65536x65536 pixels, expected"):
+        predictions.read(tmp_path, "a", "semseg")

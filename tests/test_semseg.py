@@ -139,3 +139,11 @@ def test_logits_are_enlarged_before_the_arg_max():
     assert TASK.canonical(raw, PROBLEM).argmax(1).unique().tolist() == [0, 1]
     classes = TASK.decode(raw, (1, 8), PROBLEM)
     assert classes.dtype == torch.uint8 and classes.tolist() == [[[0, 0, 0, 2, 2, 1, 1, 1]]]
+
+
+@pytest.mark.parametrize("side", [1, 2, 30])
+def test_long_runs_are_counted_as_single_pixels_are(side):
+    prediction, label = (plane.repeat(side, 0).repeat(side, 1) for plane in noise(9, 13))
+    expected = np.zeros((5, 5), np.int64)
+    np.add.at(expected, (label[label < 255], prediction[label < 255]), 1)
+    assert np.array_equal(confusion(prediction, label, 5), expected)

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.data.geometry import Size, nearest, resize_image
+from bench.data.geometry import Size, nearest
 from bench.split import Augmentation
 
 NUM_UNIFORMS = 8  # random numbers of an image; each has its own use, so that no option shifts another's
-GREY = (299, 587, 114)  # thousandths of R, G and B in the perceived brightness
+GREY = (0.299, 0.587, 0.114)  # the shares of R, G and B in the perceived brightness
+FAINT = 1e-3  # of the centre: a blur's weights below are 0, and cost nothing
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,10 @@ class View:
 
     def apply(self, name: str, window: NDArray[Any]) -> NDArray[Any]:  # H W or H W C, of the window -> of the crop
         """Image, depth and normals each by their rule; anything else is moved alike, its values as they are."""
+        if name == "image":
+            return self._seen(window)
         if (self.width, self.height) != self.crop:
-            if name == "image":
-                window = resize_image(np.ascontiguousarray(window), self.crop)
-            else:
-                window = window[nearest(self.height, self.crop[1])][:, nearest(self.width, self.crop[0])]
+            window = window[nearest(self.height, self.crop[1])][:, nearest(self.width, self.crop[0])]
         if self.mirrored:
             window = window[:, ::-1]
         if name == "depth" and self.zoom != 1:
@@ -49,6 +49,19 @@ class View:
         if name == "normals" and self.mirrored:
             window = np.stack([-window[..., 0], window[..., 1], window[..., 2]], -1)
         return window
+
+    def _seen(self, window: NDArray[np.uint8]) -> NDArray[np.uint8]:  # H W 3
+        """By torch, for its filter is Pillow's with vector instructions, and it mirrors pixels and not bytes."""
+        resized = (self.width, self.height) != self.crop
+        if not resized and not self.mirrored:
+            return window
+        image = torch.from_numpy(np.array(window))[None].permute(0, 3, 1, 2)  # 1 3 H W, channels last
+        if resized:
+            image = F.interpolate(image, (self.crop[1], self.crop[0]), mode="bilinear", antialias=True)
+        if self.mirrored:
+            image = image.flip(3)
+        seen: NDArray[np.uint8] = image[0].permute(1, 2, 0).numpy()
+        return seen
 
     def gather(self, name: str, whole: NDArray[Any], packed: Size) -> NDArray[Any]:
         """The same of a map over the whole packed image that may be smaller than it: the value under each pixel."""
@@ -102,6 +115,7 @@ def draw_photometry(uniforms: NDArray[np.float64], augment: Augmentation) -> NDA
     factors = 1 + augment.jitter * (2 * uniforms[4:7] - 1)
     sigma = max(augment.blur * float(uniforms[7]), 1e-3)
     half = [math.exp(-0.5 * (k / sigma) ** 2) for k in range(math.ceil(3 * augment.blur) + 1)]
+    half = [weight if weight > FAINT else 0 for weight in half]
     total = 2 * sum(half) - half[0]
     return np.array([*factors, *(weight / total for weight in half)], np.float32)
 
@@ -109,27 +123,45 @@ def draw_photometry(uniforms: NDArray[np.float64], augment: Augmentation) -> NDA
 def photometry(clean: Tensor, pixels: Tensor, parameters: Tensor) -> Tensor:  # B 3 H W
     """Brightness, contrast, saturation and blur of a batch; pixels are the same images, B H W 3 uint8.
 
-    An image's result does not depend on which others are in its batch, to the bit, so it is the same on any number of
-    ranks: sums over an image are of integers, everything else is pixel by pixel.
+    Image by image, with parameters (B 3 + R + 1, on the CPU) as plain numbers: so an image's result does not depend on
+    which others are in its batch, it is the same on any number of ranks, and a narrow blur costs less than a wide one.
     """
-    factor = parameters[:, :, None, None, None]  # B P 1 1 1
-    brightness, contrast, saturation = factor[:, 0], factor[:, 1], factor[:, 2]
-    sums = pixels.sum((1, 2), dtype=torch.int64)  # B 3
-    grey = sums[:, 0] * GREY[0] + sums[:, 1] * GREY[1] + sums[:, 2] * GREY[2]  # sends nothing that would be waited for
-    middle = (grey.double() / (1000 * 255 * pixels[0, ..., 0].numel())).float().view(-1, 1, 1, 1)
-    image = (clean * contrast + middle * (1 - contrast)) * brightness
-    red, green, blue = (image[:, i : i + 1] * (GREY[i] / 1000) for i in range(3))
-    image = image * saturation + (red + green + blue) * (1 - saturation)
-    return _blurred(image.clamp_(0, 1), factor[:, 3:])
-
-
-def _blurred(image: Tensor, weights: Tensor) -> Tensor:
-    """Each image by its own kernel; weights B R+1 1 1 1."""
-    radius = weights.shape[1] - 1
-    for dim in (2, 3) if radius else ():
-        padded = F.pad(image, (0, 0, radius, radius) if dim == 2 else (radius, radius, 0, 0), mode="replicate")
-        size, image = image.shape[dim], image * weights[:, 0]
-        for k in range(1, radius + 1):
-            pair = padded.narrow(dim, radius - k, size) + padded.narrow(dim, radius + k, size)
-            image += pair * weights[:, k]
+    image = torch.empty_like(clean, memory_format=torch.channels_last)
+    there = image.permute(0, 2, 3, 1)  # B H W 3
+    for i, (brightness, contrast, saturation, *weights) in enumerate(parameters.tolist()):
+        gain = brightness * contrast
+        grey = _grey(clean[i]).mul_(gain * (1 - saturation)).add_(_middle(pixels[i]) * (brightness * (1 - contrast)))
+        torch.mul(clean[i].permute(1, 2, 0), gain * saturation, out=there[i])
+        for channel in there[i].unbind(-1):
+            channel.add_(grey)
+        there[i].clamp_(0, 1)
+        if any(weights[1:]):
+            across = _blurred(there[i], weights, 1, torch.empty_like(there[i]))
+            _blurred(across, weights, 0, there[i])
     return image
+
+
+def _grey(image: Tensor) -> Tensor:  # 3 H W -> H W
+    red, green, blue = image.unbind()
+    return (red * GREY[0]).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2])
+
+
+def _middle(pixels: Tensor) -> Tensor:  # H W 3 uint8 -> 0-dim
+    """The mean grey, from sums of integers, which no order of summing changes. Stays on the device: nobody waits."""
+    red, green, blue = pixels.sum(0, dtype=torch.int32).sum(0).double().unbind()
+    return ((red * GREY[0] + green * GREY[1] + blue * GREY[2]) / (255 * pixels[..., 0].numel())).float()
+
+
+def _blurred(image: Tensor, weights: list[float], dim: int, out: Tensor) -> Tensor:  # H W 3
+    """By half a kernel along one axis; the border is repeated outwards."""
+    size = image.shape[dim]
+    first, last = image.narrow(dim, 0, 1), image.narrow(dim, size - 1, 1)
+    torch.mul(image, weights[0], out=out)
+    for k, weight in enumerate(weights[1:], 1):
+        if weight:
+            inner, edge = max(size - k, 0), min(k, size)
+            out.narrow(dim, edge, inner).add_(image.narrow(dim, 0, inner), alpha=weight)
+            out.narrow(dim, 0, inner).add_(image.narrow(dim, size - inner, inner), alpha=weight)
+            out.narrow(dim, 0, edge).add_(first, alpha=weight)
+            out.narrow(dim, inner, edge).add_(last, alpha=weight)
+    return out

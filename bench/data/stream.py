@@ -206,10 +206,10 @@ class Stream:
 
     def _to_batch(self, raw: Mapping[str, Tensor]) -> Labelled | Unlabelled:
         """On the device: conversion to the types that bench.problem declares, and photometry."""
-        there = {name: _sent(value, self.device) for name, value in raw.items()}
+        there = {name: _sent(value, self.device) for name, value in raw.items() if name != "photometry"}
         pixels = there["image"]
         clean = pixels.permute(0, 3, 1, 2).float().div_(255)  # channels last in memory, as networks like it
-        image = augmentation.photometry(clean, pixels, there["photometry"]) if self._photometric else clean
+        image = augmentation.photometry(clean, pixels, raw["photometry"]) if self._photometric else clean
         whose = there["id"], there["domain"]
         if self.tasks:
             return Labelled(image, clean, *whose, {name: _label(name, there[name]) for name in self.tasks})

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.ids import TRAIN
 from datasets.trees.jpeg import jpeg
-from datasets.trees.png import png
 from datasets.trees.scenes import scene
 
 SIZE, FOCAL = (1280, 720), 950.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.trees.png import png
+from bench.data.png import png
 from datasets.trees.scenes import scene
 
 SIZE, FOCAL = (480, 360), 500.0

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.ids import CITYSCAPES
-from datasets.trees.png import png
 from datasets.trees.scenes import Scene, scene
 
 SIZE = (2048, 1024)

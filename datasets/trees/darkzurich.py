@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.ids import TRAIN
-from datasets.trees.png import png
 from datasets.trees.scenes import scene
 
 SIZE, FOCAL = (1920, 1080), 1100.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.data.png import png
 from datasets.trees import cityscapes
-from datasets.trees.png import png
 from datasets.trees.scenes import fogged
 
 BETAS = ("0.005", "0.01", "0.02")  # attenuation per metre

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.ids import CITYSCAPES
 from datasets.trees.mat import mat
-from datasets.trees.png import png
 from datasets.trees.scenes import scene
 
 SIZE, FOCAL = (1914, 1052), 1150.0

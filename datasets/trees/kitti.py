@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.ids import CITYSCAPES
-from datasets.trees.png import png
 from datasets.trees.scenes import scene
 
 RIGS = {  # size: fx, cx, cy of the left camera, baseline in metres; each day has its own

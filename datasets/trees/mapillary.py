@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.jpeg import jpeg
-from datasets.trees.png import png
 from datasets.trees.scenes import scene
 
 SIZES = ((1024, 768), (1280, 720), (960, 1280))  # smaller than the real ones, which have 8 megapixels

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.arrays import needs
 from datasets.trees.ids import NYU40
 from datasets.trees.mat import mat
-from datasets.trees.png import png
 from datasets.trees.scenes import room
 
 SIZE, FOCAL, CENTRE = (640, 480), 519.0, (324.58244941, 252.73616633)

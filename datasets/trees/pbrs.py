@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.ids import NYU40
-from datasets.trees.png import png
 from datasets.trees.scenes import room
 
 SIZE, FOCAL, CENTRE = (640, 480), 517.97, (320.0, 240.0)

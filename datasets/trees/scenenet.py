@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.ids import NYU13
 from datasets.trees.jpeg import jpeg
 from datasets.trees.messages import message
-from datasets.trees.png import png
 from datasets.trees.scenes import rays, room
 
 SIZE, CENTRE = (320, 240), (160.0, 120.0)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.carla import in_24_bits
 from datasets.trees.jpeg import jpeg
-from datasets.trees.png import png
 from datasets.trees.scenes import scene
 
 SIZE, FOCAL, CENTRE = (1280, 640), 640.0, (640.0, 320.0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.trees.png import png
+from bench.data.png import png
 from datasets.trees.scenes import scene
 
 SIZE, FOCAL, CENTRE = (1280, 760), 532.740352, (640.0, 380.0)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.png import png
 from datasets.trees.jpeg import jpeg
-from datasets.trees.png import png
 from datasets.trees.scenes import scene
 
 SIZE, FOCAL = (1242, 375), 725.0087
