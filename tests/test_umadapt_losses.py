@@ -246,7 +246,7 @@ def test_an_unlabelled_batch_has_no_place_for_a_label():
 
 
 def test_learning_rates_follow_the_networks_when_none_is_given(given):
-    for network, rate in ((ResNet50(weights="none"), 1e-4), (Small(width=4), 4e-3)):
+    for network, rate in ((ResNet50(weights="none"), 1e-4), (Small(width=4), 2e-3)):
         stage = Adversarial(Adversarial.Config(), dataclasses.replace(PROBLEM, network=network), given)
         assert stage.encoder_optim.lr == pytest.approx(rate / 20)
         assert stage.critic_optim.lr == pytest.approx(rate / 4)

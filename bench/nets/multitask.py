@@ -38,7 +38,7 @@ class Small:
 
     width: int = 16
     auxiliary_width: int = 8
-    lr: float = 4e-3  # the base learning rate of training it from scratch
+    lr: float = 2e-3  # the base learning rate of training it from scratch
 
     def build(self, problem: Problem, tasks: tuple[str, ...]) -> MultiTask:
         encoder = backbone.small(self.width)

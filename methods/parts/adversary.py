@@ -25,6 +25,7 @@ class Adversarial(Adaptation):
 
     @dataclass(kw_only=True)
     class Config(Adaptation.Config):
+        anchor: float = 3.0  # at 1 whole classes may go (docs/results/umadapt_development.md)
         critic_lr: float | None = None  # of H; None: a quarter of the network's
         beta: float = 1.0  # keeps H a transfer function
         margin: float = 2.0  # times the running mean of E(x_s)
