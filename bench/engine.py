@@ -18,6 +18,7 @@ from torch import Tensor
 
 from bench import checkpoint, dist
 from bench.log import Log, Meter
+from bench.memory import keep_freed_memory
 from bench.problem import Labelled, Unlabelled
 from bench.rng import reseed
 from bench.signals import ASKING
@@ -79,6 +80,7 @@ def train(
 
     NotFinite names step and scalar; Stopped after a signal; StoreError if a checkpoint cannot be written.
     """
+    keep_freed_memory()
     stage.to(settings.device)
     start, spent = checkpoint.resume(folder, stage)
     dist.broadcast([*stage.parameters(), *stage.buffers()])

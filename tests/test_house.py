@@ -23,7 +23,7 @@ SOFT, HARD = 250, 400  # lines of a file: reported, refused
 
 # A module of bench imports from lower storeys, or sideways, never in a circle. A package is meant with all its modules.
 STOREYS = (
-    "problem rng dist schedule record bundle exact plain fingerprint words predictions signals data.png",
+    "problem rng dist schedule record bundle exact plain fingerprint words predictions signals memory data.png",
     "split optim ema log tasks nets data.labels data.geometry data.augment data.pack data.decode data.packing",
     "stage checkpoint data.stream data.sampling",
     "plugins config plan store engine manifest domains throughput predict score",
