@@ -7,7 +7,11 @@ import pytest
 from bench import record
 from bench.run import answers
 
-ASKED = {"split": {"name": "town", "test": {"size": (192, 96), "limit": None}}, "manifests": {"test": "aaaa"}}
+ASKED = {
+    "split": {"name": "town", "test": {"size": (192, 96), "limit": None}},
+    "manifests": {"test": "aaaa"},
+    "standard": True,
+}
 
 
 def kept(folder, **changes):
@@ -28,8 +32,9 @@ def test_a_record_of_the_same_test_set_and_rules_is_the_answer(tmp_path):
         {"split": {"name": "town", "test": {"size": (192, 96), "limit": 8}}},
         {"manifests": {"test": "bbbb"}},
         {"manifests": {}},
+        {"standard": False},
     ],
-    ids=["other rules", "other images", "unknown images"],
+    ids=["other rules", "other images", "unknown images", "a split that has since become the declared one"],
 )
 def test_a_record_of_another_test_set_or_other_rules_is_none(tmp_path, changes):
     assert not answers(kept(tmp_path, **changes), ASKED)
