@@ -113,10 +113,15 @@ def tree(name: str) -> Any:
     return _load("fixture", name, trees())
 
 
+@cache
+def _literals(table: str) -> dict[str, Any]:
+    """datasets.<table>.<TABLE> and the entry points of that group: as with files, the suite's names are the suite's."""
+    ours: dict[str, Any] = getattr(importlib.import_module(f"datasets.{table}"), table.upper())
+    return {point.name: point.load() for point in entry_points(group=f"mtda.{table}")} | ours
+
+
 def splits() -> dict[str, Split]:
-    literals: dict[str, Split] = importlib.import_module("datasets.splits").SPLITS
-    extra = {point.name: point.load() for point in entry_points(group="mtda.splits")}
-    return literals | extra
+    return _literals("splits")
 
 
 def split(name: str) -> Split:
@@ -127,8 +132,7 @@ def split(name: str) -> Split:
 
 
 def protocols() -> dict[str, Protocol]:
-    literals: dict[str, Protocol] = importlib.import_module("datasets.protocols").PROTOCOLS
-    return {point.name: point.load() for point in entry_points(group="mtda.protocols")} | literals
+    return _literals("protocols")
 
 
 def protocol(name: str) -> Protocol:

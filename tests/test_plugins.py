@@ -31,8 +31,10 @@ class Method(Stage):
 def _fresh():
     """What is looked up once a process is looked up anew."""
     plugins._modules.cache_clear()
+    plugins._literals.cache_clear()
     yield
     plugins._modules.cache_clear()
+    plugins._literals.cache_clear()
 
 
 @pytest.fixture
@@ -156,6 +158,7 @@ adabn = packaged_mine.stage
 tiles = packaged_mine.tiles
 [mtda.splits]
 tiles2tiles = packaged_mine.splits:MINE
+minicity = packaged_mine.splits:MINE
 """
     package = tmp_path / "packaged_mine"
     package.mkdir()
@@ -173,6 +176,7 @@ tiles2tiles = packaged_mine.splits:MINE
     assert plugins.dataset("tiles").index(None, "train") == ["train"]
     assert plugins.split("tiles2tiles") == "a split"
     assert "minicity" in plugins.splits()
+    assert isinstance(plugins.split("minicity"), Split)  # nor the name of a split
 
 
 def test_a_stage_is_found_by_the_words_of_its_run_folder():
