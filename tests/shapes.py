@@ -10,6 +10,7 @@ import copy
 import numpy as np
 import torch
 
+from bench import checkpoint
 from bench.nets.multitask import Small
 from bench.problem import Labelled, Problem, Unlabelled
 from bench.rng import reseed
@@ -108,6 +109,18 @@ def state(module) -> dict[str, torch.Tensor]:
 def same(a, b) -> bool:
     """Are these maps, of tensors by name, the same to the bit?"""
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def ends_alike_after_a_kill(straight, resumed, step, folder, *, at: int = 2, steps: int = 4) -> bool:
+    """Does `resumed`, fresh, end with the bits of `straight` when it goes on from the checkpoint of step `at`?"""
+    for t in range(steps):
+        step(straight, t)
+        if t + 1 == at:
+            checkpoint.save(folder, straight, at, 1.0)
+    assert checkpoint.resume(folder, resumed) == (at, 1.0)
+    for t in range(at, steps):
+        step(resumed, t)
+    return same(state(straight), state(resumed))
 
 
 def product(stage) -> Product:

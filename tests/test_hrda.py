@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench import checkpoint
 from bench.nets.multitask import Small
 from bench.rng import reseed
 from methods import hrda
@@ -13,7 +12,6 @@ from methods.parts.scales import Window, fused
 from methods.parts.selftraining import Believed
 from methods.parts.supervised import losses
 from tests import shapes
-from tests.shapes import same
 
 PROBLEM = shapes.problem(height=64, width=128)
 MAPS = torch.arange(64 * 128).view(1, 1, 64, 128)
@@ -175,14 +173,9 @@ def test_rare_classes_need_four_times_the_pixels_of_daformers_views():
 
 def test_everything_survives_a_kill_to_the_bit(tmp_path):
     straight, resumed = build(consistency="all"), build(consistency="all")
-    for t in range(3):
-        straight.step(t, SOURCE, VIEW)
-        if t == 0:
-            checkpoint.save(tmp_path, straight, 1, 1.0)
-    assert checkpoint.resume(tmp_path, resumed) == (1, 1.0)
-    for t in (1, 2):
-        resumed.step(t, SOURCE, VIEW)
-    assert same(straight.state_dict(), resumed.state_dict())
+    assert shapes.ends_alike_after_a_kill(
+        straight, resumed, lambda stage, t: stage.step(t, SOURCE, VIEW), tmp_path, at=1, steps=3
+    )
 
 
 def test_a_pretrained_encoder_holds_the_contexts_features():
