@@ -10,7 +10,6 @@ keys: a stage's key changes when its settings, seed or data do, and is the same 
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
 import pickle
 import signal
@@ -31,12 +30,14 @@ from bench.domains import Domains, free_splits
 from bench.engine import Feeds, Settings
 from bench.plan import Node
 from bench.predict import raw_outputs
+from bench.processes import children
 from bench.run import obtain, prepare
 from bench.store import Store
 from bench.tasks import task
 
 SIZE = (64, 32)  # width, height of the images in a check
 IMAGES, BUDGET, BATCH = 6, 4, 2
+COMPILER = "torch._dynamo"  # which any optimiser of torch loads: two seconds
 ROUNDING = 10.0  # how much farther two ranks may end from one than another order in the batch does
 FLOOR = 1e-3  # of the way that one process went: less is called rounding without a measurement
 DEVICE = torch.device("cpu")
@@ -87,8 +88,7 @@ def weights(store: Store, root: Node) -> Weights:
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     """The function's result, computed in a process of its own; CheckFailed if it died."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["bench.check"])
+    context = children(COMPILER)
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(theirs, function, arguments))
     process.start()
@@ -222,8 +222,7 @@ def ranks(method: str, folder: Path, split: str = "") -> float:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["bench.check"])
+    context = children(COMPILER)
     processes = [context.Process(target=_rank, args=(two, rank, port)) for rank in range(2)]
     for process in processes:
         process.start()

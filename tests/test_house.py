@@ -23,8 +23,8 @@ SOFT, HARD = 250, 400  # lines of a file: reported, refused
 
 # A module of bench imports from lower storeys, or sideways, never in a circle. A package is meant with all its modules.
 STOREYS = (
-    "problem rng dist schedule record bundle exact plain fingerprint words predictions signals memory data.png",
-    "split optim ema log tasks nets data.labels data.geometry data.augment data.pack data.decode data.packing",
+    "problem rng dist schedule record bundle exact plain fingerprint words predictions signals processes data.png",
+    "memory split optim ema log tasks nets data.labels data.geometry data.augment data.pack data.decode data.packing",
     "stage checkpoint data.stream data.sampling",
     "plugins config plan store engine manifest domains throughput predict score",
     "tables panel report check status run criteria select job judge submit",

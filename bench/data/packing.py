@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from bench.data.decode import Decoder, decoder
 from bench.data.geometry import Camera, Size
 from bench.data.pack import FORMATS, LAYOUT, DatasetModule, Item, Pack, num_bytes
+from bench.processes import children
 from bench.signals import deaf
 
 JOURNAL = "journal.jsonl"  # of an unfinished pack: its first line says of what, then a line an image
@@ -165,9 +165,7 @@ def _each(job: _Job, places: Sequence[int], items: Sequence[Item], workers: int)
     if workers <= 1:
         yield from map(job, places, items)
         return
-    # a forked child of a process that runs threads may hang, so the children come from a server without any
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(workers, context)
+    pool = ProcessPoolExecutor(workers, children())
     try:
         chunk = min(8, -(-len(items) // (4 * workers)))
         with deaf():

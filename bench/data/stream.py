@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from bench.data.pack import Pack
 from bench.data.sampling import TRIES, Rare, place, share, shown, uniforms
 from bench.data.sampling import draw as drawn
 from bench.problem import Labelled, Unlabelled
+from bench.processes import children
 from bench.signals import deaf
 from bench.split import Augmentation
 
@@ -133,16 +133,13 @@ class Stream:
         if not self.workers or start >= stop:
             yield from map(self.__getitem__, range(start, stop))
             return
-        # a forked child of a process that runs threads may hang, so the children come from a server without any
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
         loader = DataLoader(
             _Steps(self),
             batch_size=None,  # a step is read as a whole
             sampler=range(start, stop),
             num_workers=min(self.workers, stop - start),
             pin_memory=self.device.type == "cuda",
-            multiprocessing_context=context,
+            multiprocessing_context=children(),
             generator=torch.Generator(),  # or the loader would draw from everybody's
         )
         with deaf():
