@@ -1,7 +1,8 @@
 """The embedded world: street scenes ray-cast from a seed, with exact labels; nothing to download.
 
-Three domains of one generator: `render` (flat colours at noon, one fixed camera), `camera` (textures, sun and shade,
-haze and a real camera's faults; another mount, other streets) and `night` (camera's kind of streets by lamps).
+Domains of one generator: `render` (flat colours at noon, one fixed camera), `camera` (textures, sun and shade, haze and
+a real camera's faults; another mount, other streets), `night` (camera's kind of streets by lamps), `overcast` (a grey
+day in another town, a low and wide camera).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ PARTS = {  # images; the part's name is in the seed, so no two parts share a sce
     "render-train": 600, "render-val": 100,
     "camera-train": 600, "camera-test": 200,
     "night-train": 600, "night-test": 200,
+    "overcast-train": 600, "overcast-test": 200,
 }  # fmt: skip
 
 _RENDER = World(
@@ -113,8 +115,36 @@ _NIGHT = replace(
     ),
 )  # fmt: skip
 
-WORLDS = {"render": _RENDER, "camera": _CAMERA, "night": _NIGHT}
-_STEM = re.compile(r"(render|camera|night)-[a-z]+-\d{5}")
+_OVERCAST = World(
+    layout=replace(
+        Layout(), lane=(2.9, 3.5), parking=0.5, pavement=(2.0, 3.2), verge=(0.5, 2.0), bend=0.006, hill=2.5,
+        built=0.5, garden=0.2, storeys=(3, 7), trees=0.4, people=8.0, vehicle_gap=(6.0, 24.0),
+    ),
+    palette=replace(
+        _RENDER.palette,
+        spread=0.2,
+        road=((0.18, 0.19, 0.21), (0.33, 0.33, 0.34)),
+        paving=((0.42, 0.42, 0.44), (0.55, 0.50, 0.44)),
+        grass=((0.20, 0.33, 0.16),),
+        facades=((0.62, 0.58, 0.50), (0.38, 0.36, 0.36), (0.55, 0.36, 0.30), (0.48, 0.50, 0.52)),
+        roofs=((0.25, 0.22, 0.22), (0.38, 0.22, 0.18)),
+        leaves=((0.12, 0.27, 0.12), (0.22, 0.28, 0.08)),
+        cars=((0.12, 0.12, 0.13), (0.62, 0.62, 0.60), (0.35, 0.10, 0.10), (0.16, 0.20, 0.30)),
+        shirts=((0.15, 0.15, 0.18), (0.45, 0.36, 0.26), (0.30, 0.32, 0.40), (0.60, 0.22, 0.16)),
+    ),
+    rig=Rig(height=(1.2, 1.4), pitch=(1.0, 5.0), yaw=(-4.0, 4.0), roll=(-1.5, 1.5), fov=(74.0, 82.0),
+            offset=(-0.5, 0.5)),
+    look=Look(
+        sun_elevation=(35, 65), sun=(0.05, 0.25), ambient=(0.8, 1.1), sun_colour=(0.95, 0.97, 1.0),
+        zenith=(0.60, 0.64, 0.70), horizon=(0.74, 0.77, 0.80), clouds=0.9, shadows=0.2,
+        texture=0.5, detail=1.0, mirror=0.5, haze=(0.002, 0.008),
+        exposure=(-0.4, 0.2), cast=0.06, gamma=1.4, contrast=0.95, saturation=0.8,
+        blur=(0.3, 0.7), bloom=0.03, vignette=0.3, shot_noise=0.03, read_noise=0.008,
+    ),
+)  # fmt: skip
+
+WORLDS = {"render": _RENDER, "camera": _CAMERA, "night": _NIGHT, "overcast": _OVERCAST}
+_STEM = re.compile(rf"({'|'.join(WORLDS)})-[a-z]+-\d{{5}}")
 
 
 def index(root: Path | None, part: str) -> list[Item]:

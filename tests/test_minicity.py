@@ -16,7 +16,7 @@ from datasets.city.materials import LABEL, NAMES
 from datasets.city.render import scene_from
 
 ALL = ("image", "semseg", "depth", "normals")
-STEMS = ("render-train-00003", "camera-train-00005", "night-test-00007")
+STEMS = ("render-train-00003", "camera-train-00005", "night-test-00007", "overcast-test-00002")
 SMALL = (96, 48)
 
 

@@ -99,6 +99,7 @@ def test_the_splits_of_today() -> None:
     assert rows == {
         "minicity": (["render-train"], ["camera-train"], "camera-test", "minicity", "city-v1"),
         "minicity_dev": (["render-train"], ["night-train"], "night-test", "minicity", "city-v1"),
+        "minicity_overcast": (["render-train"], ["overcast-train"], "overcast-test", "minicity", "city-v1"),
         "minicity_night": (["camera-train"], ["night-train"], "night-test", "minicity", "city-v1"),
         "minicity_sources": (["render-train", "night-train"], ["camera-train"], "camera-test", "minicity", "city-v1"),
         "minicity_targets": (["render-train"], ["camera-train", "night-train"], "camera-test", "minicity", "city-v1"),
@@ -188,7 +189,7 @@ def test_the_main_outdoor_split_is_the_one_of_the_literature() -> None:
     assert (split.crop, split.budget, split.batch) == ((512, 512), 40000, 2)
 
 
-@pytest.mark.parametrize("name", ["minicity_dev", "minicity_night", "minicity_sources", "minicity_targets"])
+@pytest.mark.parametrize("name", [name for name in SPLITS if name.startswith("minicity_")])
 def test_the_embedded_splits_differ_in_their_domains_only(name: str) -> None:
     one, other = SPLITS["minicity"], SPLITS[name]
     assert other.domains != one.domains

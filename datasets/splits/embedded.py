@@ -40,6 +40,12 @@ EMBEDDED = [
         ["night"],
     ),
     _embedded(
+        "minicity_overcast",
+        "rendered streets -> a grey day elsewhere: where hyper-parameters are chosen too, never ranked",
+        ["render"],
+        ["overcast"],
+    ),
+    _embedded(
         "minicity_night",
         "the embedded streets by day -> by night: a stronger shift, nothing to download",
         ["camera"],

@@ -131,7 +131,7 @@ class Base(Stage):
     class Config(Stage.Config):
         reads = ("source",)
         share: float = 1.0
-        alpha: float = 0.1  # Differs: 10 in the unofficial re-implementation; 0.1 by source validation (docs/results)
+        alpha: float = 0.01  # Differs: 10 in the unofficial code; 0.01 by source validation (docs/results)
         transfer_width: int | None = None  # of H_i's first layer; None: the network's auxiliary width
         lr: float | None = None  # None: the network's
         power: float = 0.9

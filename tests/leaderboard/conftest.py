@@ -30,7 +30,9 @@ def town_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def board(town_store: Path) -> Board:
-    return Board.of(town_store)
+    made = Board.of(town_store)
+    made.wait = True  # however busy the machine is
+    return made
 
 
 @pytest.fixture(scope="session")
