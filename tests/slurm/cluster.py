@@ -20,7 +20,7 @@ from pathlib import Path
 
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
-LARGEST_ARRAY = 11
+LARGEST_ARRAY = 4
 REQUEUE = 40  # seconds that a requeued job waits: as long as its last credential lives (Slurm's own choice is 120)
 CONF = """\
 ClusterName=test

@@ -84,7 +84,7 @@ def test_a_sweep_has_one_store_and_names_what_it_does_not_know(tmp_path):
         planned(tmp_path, "method=adabn", f"store={tmp_path},{tmp_path}/other")
     with pytest.raises(Unknown, match="did you mean adabn"):
         planned(tmp_path, "method=adabm")
-    with pytest.raises(ValueError, match="no single sweep"):
+    with pytest.raises(ValueError, match="no sweep in .*; store= names the folder"):
         sweep.find(tmp_path)
 
 
