@@ -23,6 +23,7 @@ from tests.slurm.cluster import LARGEST_ARRAY, Cluster, tail, why_not
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 METHODS = "method=source_only,adabn"
 LONG = ("split.budget=200", "save_minutes=0.01")  # a checkpoint every 0.6 s, the first before a tenth of the steps
+PATIENCE = 600.0  # seconds in which nothing at all happens
 ON_A_GPU = ("slurm.gpus=1", "slurm.cpus=2", "slurm.partition=low", "slurm.minutes=40")
 
 
@@ -76,13 +77,15 @@ def found(store):
     return state.states(sweep, scheduler.queue(sweep.name))
 
 
-def until(slurm, store, condition, what, seconds=1200, every=1.0):
-    """Wait for what the states say; if it does not come, they are told with the ends of their logs."""
-    end = time.monotonic() + seconds
+def until(slurm, store, condition, what, every=1.0):
+    """Wait for what the states say, as long as they change; if it does not come, they and their logs are told."""
+    last, since = None, time.monotonic()
     while not condition(states := found(store)):
+        if states != last:
+            last, since = states, time.monotonic()
         assert not slurm.ended(), slurm.ended()
         told = [f"{n}: {s.kind} {s.note} {s.message} {tail(s.log) if s.log else ''}" for n, s in states.items()]
-        assert time.monotonic() < end, "\n".join([f"not within {seconds} s: {what}", slurm.queue(), *told])
+        assert time.monotonic() < since + PATIENCE, "\n".join([f"it does not come: {what}", slurm.queue(), *told])
         time.sleep(every)
 
 
@@ -166,7 +169,7 @@ def test_a_sweep_of_which_a_job_was_scancelled_and_then_all_were_cancelled_is_re
     assert resume.main([f"store={tmp_path}"]) == 0
     assert hold(slurm, tmp_path) == name
     assert cancel.main([f"store={tmp_path}"]) == 0
-    until(slurm, tmp_path, lambda states: not slurm.queue(), "cancel leaves no job", seconds=120)
+    until(slurm, tmp_path, lambda states: not slurm.queue(), "cancel leaves no job")
     assert resume.main([f"store={tmp_path}"]) == 0
     until_done(slurm, tmp_path)
     assert len(starts(tmp_path, name)) == 3
