@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -244,6 +245,8 @@ def _fields_of(kind: str, words: Sequence[str]) -> list[str]:
 
 def sweep(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The command lines that a sweep stands for, by Hydra's own grammar: `seed=0,1,2`, `seed=range(3)` ..."""
+    if sys.flags.optimize:
+        raise ConfigError("Python runs with -O or PYTHONOPTIMIZE, which breaks Hydra's grammar: run it without")
     try:
         overrides = OverridesParser.create().parse_overrides(list(words))
     except HydraException as error:

@@ -115,9 +115,11 @@ def whole(run: Run, asked: Any, folder: Path) -> None:
 
 
 def pack(run: Run, asked: Any, folder: Path) -> None:
-    """Decode what the runs of this split read; trains nothing."""
+    """Decode what the runs of this split read, be it more than this one does; trains nothing."""
     domains = Domains(run.split, run.data, run.store)
     domains.require()
+    for domain, fields in domains.packed() if not run.config.oracle else []:  # an oracle reads packs of its own
+        domains.pack(domain, fields)
     prepare(run, domains)
 
 

@@ -86,7 +86,8 @@ def report(sweep: Sweep, settings: Settings) -> str:
         what = array.resources
         node = f"{what.nodes} x {what.gpus} GPU" if what.gpus else "no GPU"
         part = f" in {what.partition}" if what.partition else ""
-        lines.append(f"array {place}: level {array.level}, {works}, {node}{part}, {array.parallel} at once")
+        at_once = min(array.parallel, len(array.jobs))
+        lines.append(f"array {place}: level {array.level}, {works}, {node}{part}, {at_once} at once")
     shared = sorted(_users(sweep).items(), key=lambda item: -item[1])
     lines += [f"shared: {sweep.jobs[name].label} by {users} runs" for name, users in shared[:5] if users > 1]
     hours = gpu_hours(jobs, durations, settings)

@@ -102,14 +102,14 @@ def table(sweep: Sweep, settings: Settings) -> str:
     """A line for each size of the cluster, about that of slurm.parallel jobs at once."""
     durations, _ = estimate.seconds(sweep, settings)
     jobs = [job for job in sweep.jobs.values() if job.name in durations]
-    gpus = max(1, settings.gpus * settings.nodes)
+    gpus, unit = (settings.gpus * settings.nodes, "GPUs") if settings.gpus else (1, "jobs at once")
     rate = f", {settings.preemptions:g} preemptions a GPU job and day" if settings.preemptions else ""
     lines = [f"simulated wall time{rate}:"]
     for slots in sorted({max(1, round(settings.parallel * factor)) for factor in (0.25, 0.5, 1, 2, 4)}):
         found = simulate(jobs, durations, settings, slots)
         mark = "  <- slurm.parallel" if slots == settings.parallel else ""
         struck = f", {found.preemptions} preemptions" if settings.preemptions else ""
-        size = f"{slots * gpus:>6} GPUs: {found.wall / 3600:8.1f} h"
+        size = f"{slots * gpus:>6} {unit}: {found.wall / 3600:8.1f} h"
         lines.append(f"  {size}, {found.share(slots):4.0%} busy{struck}{mark}")
     shortest = longest(jobs, durations) / 3600
     return "\n".join([*lines, f"  the longest chain of stages takes {shortest:.1f} h: no cluster is faster"])

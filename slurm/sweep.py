@@ -94,9 +94,11 @@ def read(folder: Path) -> Sweep:
 def find(store: Path, prefix: str = "") -> Path:
     """The folder of the one sweep whose name begins so; the newest if nothing is said."""
     found = sorted(store.glob(f"sweeps/{prefix}*/{FILE}"), key=lambda file: file.stat().st_mtime)
-    if not found or (prefix and len(found) > 1):
-        which = f"{len(found)} match: {' '.join(f.parent.name for f in found[:5])}" if found else "none is there"
-        raise ValueError(f"no single sweep {prefix!r} in {store}: {which}")
+    if not found:
+        named = f" whose name begins with {prefix}" if prefix else ""
+        raise ValueError(f"no sweep{named} in {store}; store= names the folder that slurm.launch was given")
+    if prefix and len(found) > 1:
+        raise ValueError(f"{len(found)} sweeps begin with {prefix}: {' '.join(file.parent.name for file in found[:5])}")
     return found[-1].parent
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from bench import job as bench_job
 from bench.config import ConfigError, compose_run, compose_runs
 from bench.config import sweep as expand
 from bench.job import Planner
 from bench.plan import chain, reseeded
 from bench.plugins import Unknown, methods
-from slurm import launch, state, sweep
+from slurm import launch, state, submit, sweep
+from slurm.settings import Settings
 from tests.slurm import tiny
 
 
@@ -45,6 +52,15 @@ def test_data_that_is_not_packed_is_packed_by_one_job_that_every_stage_waits_for
     assert all(pack.name in job.needs and job.key == "" for job in by_work(found, "stage"))
 
 
+def test_what_is_packed_is_all_that_the_runs_read_whichever_of_them_the_job_is_a_part_of(tmp_path):
+    found = planned(tmp_path, "method=source_only,adabn")  # the first reads no target
+    (pack,) = by_work(found, "pack")
+    submit.write_folders(found, [pack], Settings())
+    assert bench_job.perform(found.of(pack)) == 0
+    again = planned(tmp_path, "method=source_only,adabn")
+    assert not by_work(again, "pack") and len(by_work(again, "stage")) == 2
+
+
 def test_other_images_are_packed_by_another_job_and_share_no_stage(tmp_path):
     found = planned(tmp_path, "method=source_only", "split.target.0.limit=5,6")
     assert len(by_work(found, "pack")) == len(by_work(found, "stage")) == 2
@@ -68,7 +84,7 @@ def test_a_sweep_has_one_store_and_names_what_it_does_not_know(tmp_path):
         planned(tmp_path, "method=adabn", f"store={tmp_path},{tmp_path}/other")
     with pytest.raises(Unknown, match="did you mean adabn"):
         planned(tmp_path, "method=adabm")
-    with pytest.raises(ValueError, match="no single sweep"):
+    with pytest.raises(ValueError, match="no sweep in .*; store= names the folder"):
         sweep.find(tmp_path)
 
 
@@ -90,6 +106,15 @@ def test_a_dry_run_tells_the_sharing_the_hours_and_the_wall_time_and_leaves_noth
     ):
         assert words in told
     assert list(tmp_path.iterdir()) == []
+
+
+def test_python_that_is_told_to_optimise_is_refused_in_one_line(tmp_path):
+    """Under -O Hydra's grammar ends in an AttributeError at seed=range(3)."""
+    words = [sys.executable, "-O", "-m", "slurm.launch", "method=adabn", "split=minicity", "seed=range(3)", "--dry-run"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("slurm.launch: Python runs with -O")
+    assert len(done.stderr.splitlines()) == 1
 
 
 # composing and planning many runs

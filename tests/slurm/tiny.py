@@ -15,17 +15,9 @@ SMALL = (
     "split.target.0.limit=6", "split.test.size=[64,32]", "split.test.limit=3", "split.crop=[64,32]", "split.budget=6",
     "split.batch=2", "network.width=4", "device=cpu", "slurm.gpus=0", "slurm.cpus=1",
 )  # fmt: skip
-PASSING = (
-    "created",
-    "cost",
-    "chain",
-    "throughput",
-    "hardware",
-    "commit",
-    "dirty",
-    "restarts",
-    "panels",
-)  # not what was learnt
+PASSING = (  # not what was learnt
+    "created", "cost", "chain", "throughput", "hardware", "commit", "dirty", "restarts", "panels",
+)  # fmt: skip
 
 
 def words(store: Path, *more: str) -> list[str]:
@@ -43,13 +35,19 @@ def kinds(store: Path, queue=None) -> dict[str, list[str]]:
     return {work: [found[n].kind for n, j in planned.jobs.items() if j.work == work] for work in works}
 
 
+def whole_records(store: Path) -> dict[tuple[str, int], dict]:
+    """{(method, seed): its record}."""
+    whole = [json.loads(record.read(file).model_dump_json()) for file in store.glob("runs/*/*/record.json")]
+    return {(one["method"], one["seed"]): one for one in whole}
+
+
 def records(store: Path) -> dict[tuple[str, int], dict]:
     """{(method, seed): what its record says of what was learnt}."""
-    files = sorted(store.glob("runs/*/*/record.json"))
-    whole = [json.loads(record.read(file).model_dump_json()) for file in files]
-    kept = [{name: value for name, value in one.items() if name not in PASSING} for one in whole]
-    steps = [[(link["name"], link["key"], link["steps"]) for link in one["chain"]] for one in whole]
-    return {(one["method"], one["seed"]): one | {"links": links} for one, links in zip(kept, steps, strict=True)}
+    return {
+        run: {name: value for name, value in one.items() if name not in PASSING}
+        | {"links": [(link["name"], link["key"], link["steps"]) for link in one["chain"]]}
+        for run, one in whole_records(store).items()
+    }
 
 
 def products(store: Path) -> dict[str, dict]:
