@@ -148,8 +148,8 @@ def hashed(name: str, root: Path, store: Path, workers: int) -> None:
     for part in parts:
         print(f"  {part}: {made.hash(part)}, {'a fixture' if fixture else made.state(part, module.FACTS)}")
     if not fixture and any(made.state(part, module.FACTS) != KNOWN for part in parts):
-        print(f"the record of a run on other parts than {KNOWN} ones says so; `manifests` in FACTS of datasets/{name}.py "
-              "lists the hashes of copies that are")  # fmt: skip
+        print(f"a run on parts that are not {KNOWN} says so in its record; `manifests` in FACTS of datasets/{name}.py "
+              "has those that are")  # fmt: skip
 
 
 def _there(module: Any, root: Path, part: str) -> list[Item]:
