@@ -30,16 +30,18 @@ from bench import plugins, predictions, record, words
 from bench.data.geometry import resize_image, resize_nearest
 from bench.data.labels import LabelSpace, aggregated, renumbered
 from bench.log import Meter
+from bench.memory import keep_freed_memory
 from bench.plain import from_plain
 from bench.record import RunRecord
 from bench.split import Box, Protocol, Split
 from bench.tasks import task
 from bench.tasks.contract import Rules
-from bench.tasks.semseg import iou_over, mean_iou
+from bench.tasks.semseg import iou_over, mean_iou, own_ids
 
 if TYPE_CHECKING:
     from bench.data.pack import Item
 
+IDS = "ids"  # field: class labels as a file has them, of a data set whose STORED says what they are
 STATS, PREDICTIONS, PANELS, THROUGHPUT = "stats.npz", "predictions", "panels", "throughput.json"
 PANEL_IMAGES, PANEL_WIDTH = 4, 512
 
@@ -65,20 +67,24 @@ class Court:
     dataset: ModuleType
     size: tuple[int, int]  # asked of a renderer; files have their own
     tasks: tuple[str, ...]
-    lut: NDArray[np.uint8] | None  # the data set's class ids -> the split's; None: they are the same
+    stored: bool  # class labels come with the ids of their files: counts are named, not pixels
     rules: Rules
     protocol: Protocol
 
     def truth(self, item: Item, *more: str) -> dict[str, Any]:
-        """The truth of an image as the protocol wants it: at its size, nothing outside its box. `more` is as stored."""
-        fields = self.dataset.read(item, (*self.tasks, *more), self.size)
-        if "semseg" in self.tasks and self.lut is not None:
-            fields["semseg"] = renumbered(fields["semseg"], self.lut)
+        """The truth of an image as the protocol wants it: at its size, nothing outside its box. `more` is as stored.
+
+        Class labels have the ids that `rules.names` knows.
+        """
+        tasks = (IDS if self.stored and name == "semseg" else name for name in self.tasks)
+        fields = dict(self.dataset.read(item, (*tasks, *more), self.size))
+        if IDS in fields:
+            fields["semseg"] = fields.pop(IDS)
         size, box = self.protocol.size, self.protocol.box
         for name in self.tasks:
             whole = np.ascontiguousarray(resize_nearest(fields[name], size)) if size else fields[name]
             fields[name] = within(whole, box) if box and name != "semseg" else whole
-        return dict(fields)
+        return fields
 
     def statistics(self, item: Item, folder: Path) -> Statistics:
         found = {name: predictions.read(folder, item.stem, name) for name in self.tasks}
@@ -87,6 +93,7 @@ class Court:
             try:
                 each = task(name).statistics(prediction, truth[name], self.rules)
             except ValueError as error:
+                self.dataset.read(item, self.tasks, self.size)  # ids that are no label's are named with their file
                 raise ValueError(f"{predictions.path(folder, name, item.stem)}: {error}") from None
             result |= {f"{name}.{key}": value for key, value in each.items()}
         return result
@@ -96,9 +103,13 @@ def court(dataset: ModuleType, split: Split, spaces: ModuleType) -> Court:
     tasks = tuple(name for name in split.scored if name in dataset.TASKS)
     space: LabelSpace = spaces.space(split.classes)
     protocol = plugins.protocol(split.protocol)
-    rules = Rules(classes=len(space), depth_range=split.depth_range if protocol.capped else (0.0, math.inf))
-    lut = None if dataset.CLASSES == space else spaces.mapping(dataset.CLASSES, space)
-    return Court(dataset, split.test.size, tasks, lut, rules, protocol)
+    stored: NDArray[np.int16] | None = getattr(dataset, "STORED", None)
+    names = own_ids(len(dataset.CLASSES)) if stored is None else stored
+    if dataset.CLASSES != space:
+        names = np.where(names < 0, names, spaces.mapping(dataset.CLASSES, space)[names]).astype(np.int16)
+    depth_range = split.depth_range if protocol.capped else (0.0, math.inf)
+    rules = Rules(classes=len(space), depth_range=depth_range, names=names)
+    return Court(dataset, split.test.size, tasks, stored is not None, rules, protocol)
 
 
 def within(truth: NDArray[Any], box: Box) -> NDArray[Any]:
@@ -180,7 +191,10 @@ def panels(folder: Path, reader: Court, items: Sequence[Item], space: LabelSpace
         small = (min(PANEL_WIDTH, width), round(height * min(PANEL_WIDTH, width) / width))
         kept: dict[str, Any] = {"image": resize_image(maps["image"], small)}
         for name in reader.tasks:
-            kept[f"{name}.truth"] = resize_nearest(maps[name], small)
+            truth = resize_nearest(maps[name], small)
+            if name == "semseg" and reader.rules.names is not None:
+                truth = renumbered(truth, reader.rules.names.astype(np.uint8))
+            kept[f"{name}.truth"] = truth
             kept[f"{name}.prediction"] = resize_nearest(predictions.read(folder, item.stem, name), small)
         kept |= {"stem": item.stem, "classes": list(space.classes), "palette": np.array(space.palette, np.uint8)}
         kept |= {"depth_range": reader.rules.depth_range}
@@ -209,6 +223,7 @@ def draft(run: Path) -> tuple[RunRecord, dict[str, Any]]:
 def score_run(run: Path, roots: Mapping[str, str], workers: int | None) -> RunRecord:
     """Score one run folder and write its record, last."""
     result, asked = draft(run)
+    keep_freed_memory()
     split, spaces = from_plain(Split, result.split), plugins.spaces()
     folder, stats, dataset = run / PREDICTIONS, run / STATS, split.test.dataset
     if folder.is_dir():

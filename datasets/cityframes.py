@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from bench.data.geometry import Camera
 from bench.data.pack import Item
-from datasets.files import located, nested, only, renamed, require, same_size, short, unpacked
+from datasets.files import located, naming, nested, only, renamed, require, same_size, short, unpacked
 from datasets.pictures import picture, samples
 from datasets.spaces import CITYSCAPES_IDS
 
 _VOID = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30, 255)  # 255: license plate, -1 as a byte
+NAMES = naming(CITYSCAPES_IDS, _VOID)  # what the ids of a label file are
 FORMS: Mapping[str, tuple[str, ...]] = {
     "image": ("8-bit RGB",),
     "semseg": ("8-bit grey",),
@@ -68,9 +69,13 @@ class Frames:
         ]  # fmt: skip
 
     def read(self, item: Item, what: Collection[str]) -> dict[str, Any]:
-        """What is asked for, as stored: cs19 ids, planar depth in metres (0 where the stereo found none)."""
-        only(self.dataset, what, ("image", *_LABELS))
+        """What is asked for, as stored: cs19 ids, planar depth in metres (0 where the stereo found none).
+
+        "ids", instead of "semseg": the label file's own, for whoever names them by NAMES.
+        """
+        only(self.dataset, {*what} - {"ids"}, ("image", *_LABELS))
         wanted = {*what, "camera"} if "depth" in what else {*what}
+        wanted |= {"semseg"} if "ids" in what else set()
         for field, path in item.files.items():
             if field in wanted:
                 package = path.parts[-4]
@@ -82,11 +87,14 @@ class Frames:
             fields["image"] = picture(item.files["image"])
         if "semseg" in wanted:
             path = item.files["semseg"]
-            fields["semseg"] = renamed(samples(path, "8-bit grey"), CITYSCAPES_IDS, _VOID, path)
+            ids = samples(path, "8-bit grey")
+            fields["semseg"] = ids if "ids" in what else renamed(ids, CITYSCAPES_IDS, _VOID, path)
         baseline, camera = _rig(item.files["camera"]) if "camera" in wanted else (0.0, None)
         if "depth" in wanted and camera:
             fields["depth"] = _metres(item.files["depth"], baseline * camera.fx)
         same_size(fields, item.files)
+        if "ids" in what:
+            fields["ids"] = fields.pop("semseg")
         return fields | {"camera": camera}
 
     def check(self, item: Item) -> Iterator[str]:

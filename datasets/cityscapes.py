@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.pack import Item
-from datasets.cityframes import Frames
+from datasets.cityframes import NAMES, Frames
 from datasets.facts import Facts
 from datasets.files import counted, known_part
 from datasets.spaces import CS19
@@ -23,6 +23,7 @@ HELP = (
 )
 TASKS = ("semseg", "depth")
 CLASSES = CS19
+STORED = NAMES
 
 COUNTS = {"train": 2975, "val": 500}
 FACTS = Facts(

@@ -82,6 +82,14 @@ def require(files: Mapping[str, Path], what: Collection[str]) -> None:
         raise FileNotFoundError(f"{short(missing[0])}: missing{remark}")
 
 
+def naming(names: Mapping[int, int], void: Collection[int]) -> NDArray[np.int16]:  # 256
+    """The class behind each id of a file, or VOID; -1 behind an id that is neither named nor void."""
+    lut = np.full(256, -1, np.int16)
+    lut[[*void]] = VOID
+    lut[[*names]] = [*names.values()]
+    return lut
+
+
 def renamed(ids: NDArray[Any], names: Mapping[int, int], void: Collection[int], path: Path) -> NDArray[np.uint8]:
     """Ids of a file -> ids of its label space, void -> 255; an id that is neither named nor void is an error."""
     lut, known = table(names), [*names, *void]

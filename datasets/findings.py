@@ -97,7 +97,7 @@ class Look:
             except BROKEN as error:
                 found.append(Finding("error", "check", _line(error)))
         nothing = {"counts": np.zeros(256, np.int64), "heights": np.zeros(256)}
-        unique = tuple(sorted(set(found), key=lambda f: f.order))
+        unique = tuple(sorted({(f.level, f.line): f for f in found}.values(), key=lambda f: f.order))  # a line once
         return Seen(unique, sizes.get("image"), forms, pixels, **(nothing | seen))
 
     def _absent(self, path: Path) -> str:

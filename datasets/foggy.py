@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.pack import Item
-from datasets.cityframes import FORMS, Frames
+from datasets.cityframes import FORMS, NAMES, Frames
 from datasets.facts import Facts
 from datasets.files import counted, known_part
 from datasets.spaces import CS19
@@ -25,6 +25,7 @@ HELP = (
 )
 TASKS = ("semseg", "depth")
 CLASSES = CS19
+STORED = NAMES
 
 _PARTS = {  # part: folder, density of the fog
     "train": ("train", "0.02"),

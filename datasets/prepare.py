@@ -25,6 +25,7 @@ from bench.data.decode import decoder
 from bench.data.pack import Item, num_bytes
 from bench.log import Meter
 from bench.manifest import Entry
+from bench.record import KNOWN
 from bench.split import Domain, Split
 from datasets import verify
 
@@ -145,7 +146,10 @@ def hashed(name: str, root: Path, store: Path, workers: int) -> None:
     made = manifest.make(name, fixture, parts, entries)
     print(f"manifest {manifest.write(store, made)}")
     for part in parts:
-        print(f"  {part}: {made.hash(part)[:16]}, {'a fixture' if fixture else made.state(part, module.FACTS)}")
+        print(f"  {part}: {made.hash(part)}, {'a fixture' if fixture else made.state(part, module.FACTS)}")
+    if not fixture and any(made.state(part, module.FACTS) != KNOWN for part in parts):
+        print(f"a run on parts that are not {KNOWN} says so in its record; `manifests` in FACTS of datasets/{name}.py "
+              "has those that are")  # fmt: skip
 
 
 def _there(module: Any, root: Path, part: str) -> list[Item]:

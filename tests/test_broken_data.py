@@ -162,8 +162,9 @@ def test_a_wrong_camera_is_told_of_every_frame(
     monkeypatch.setattr(survey, "SAMPLE", 1)
     path = "camera/val/hamburg/hamburg_000000_000042_camera.json"
     (city / path).write_bytes(rig)
-    found = verify.looked("cityscapes", city, False, 1, show=False)[1].findings
-    assert [one.line for one in found if one.level == "error"] == [f"{path.partition('/')[2]}: {line}"]
+    for whole in (False, True):  # once, also by those who read its depth
+        found = verify.looked("cityscapes", city, whole, 1, show=False)[1].findings
+        assert [one.line for one in found if one.level == "error"] == [f"{path.partition('/')[2]}: {line}"]
 
 
 def test_a_wrong_unit_shows_as_a_factor(rand: Path) -> None:

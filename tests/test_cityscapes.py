@@ -79,6 +79,13 @@ def test_label_ids_go_to_cs19_as_in_cityscapes_own_scripts(root: Path) -> None:
     assert read(root)["semseg"][5, :34].tolist() == [expected[i] for i in range(34)]
 
 
+def test_labels_may_be_had_with_the_ids_of_their_file_and_what_these_are(root: Path) -> None:
+    stored = read(root, ("ids", "depth"))
+    assert stored.keys() == {"ids", "depth", "camera"} and stored["ids"][5, :34].tolist() == [*range(34)]
+    assert (cityscapes.STORED[stored["ids"]] == read(root)["semseg"]).all()
+    assert cityscapes.STORED[34] == -1
+
+
 def test_a_license_plate_as_an_unsigned_byte_is_void(root: Path) -> None:
     fixtures.png(root / f"gtFine/{FIRST}_gtFine_labelIds.png", np.full((64, 128), np.array(-1).astype(np.uint8)))
     assert (read(root)["semseg"] == 255).all()

@@ -56,7 +56,7 @@ MAY_IMPORT = {  # beside its own package, where nothing else is said
 }
 PROGRAMS = {  # command lines of datasets/: they look names up, and do what a run would do
     "datasets.verify": ("bench.plugins", "bench.log", "bench.manifest"),
-    "datasets.prepare": ("bench.plugins", "bench.log", "bench.manifest", "bench.domains", "bench.data.decode"),
+    "datasets.prepare": tuple(f"bench.{name}" for name in "plugins log manifest record domains data.decode".split()),
     "datasets.fixture": ("bench.plugins", "bench.log", "bench.manifest"),
 }
 AT_HOME = {  # what is heavy stays where it is used

@@ -17,7 +17,7 @@ from PIL import Image
 
 from bench import predictions, record, score
 from bench.data.labels import LabelSpace, between
-from bench.data.png import png
+from bench.data.png import png, unfiltered
 from bench.plain import to_plain
 from bench.problem import VOID
 from bench.record import METRICS
@@ -150,6 +150,47 @@ def test_predictions_that_are_not_fit_are_one_clear_line(court, tmp_path, spoil,
     with pytest.raises(ValueError, match=message) as caught:
         score.score(perfect(court, tmp_path / "p", spoil), court, ITEMS, SPLIT, SPACES)
     assert "\n" not in str(caught.value)
+
+
+def test_truth_with_the_ids_of_its_files_scores_as_named_truth_does(court, tmp_path, monkeypatch):
+    folder = perfect(court, tmp_path / "p", lambda maps: maps | {"semseg": maps["semseg"][::-1]})
+    expected = score.score(folder, court, ITEMS, SPLIT, SPACES).statistics
+    named, ids = court.read, np.array([7, 3, 200, 11, 60], np.uint8)
+
+    def stored(item, what, size=None):
+        fields = named(item, ["semseg" if name == "ids" else name for name in what], size)
+        return fields if "ids" not in what else fields | {"ids": ids[fields.pop("semseg")]}
+
+    names = np.full(256, -1, np.int16)
+    names[ids] = 0, 1, 2, 3, VOID
+    monkeypatch.setattr(court, "STORED", names, raising=False)
+    monkeypatch.setattr(court, "read", stored)
+    found = score.score(folder, court, ITEMS, SPLIT, SPACES).statistics
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_an_unfiltered_class_map_and_a_filtered_one_are_read_alike(tmp_path):
+    classes = np.random.default_rng(0).integers(0, 19, (8, 16)).astype(np.uint8).repeat(16, 0).repeat(16, 1)
+    predictions.write(tmp_path, "ours", {"semseg": classes})
+    Image.fromarray(classes).save(predictions.path(tmp_path, "semseg", "theirs"))
+    plain, filtered = (predictions.path(tmp_path, "semseg", stem).read_bytes() for stem in ("ours", "theirs"))
+    assert np.array_equal(unfiltered(plain), classes) and unfiltered(filtered) is None
+    assert all(np.array_equal(predictions.read(tmp_path, stem, "semseg"), classes) for stem in ("ours", "theirs"))
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda d: d[:-1], lambda d: d[:60] + b"??" + d[62:], lambda d: b"", lambda d: d[:50]]
+)
+def test_a_class_map_that_is_not_whole_is_left_to_the_decoder_that_says_why(tmp_path, spoil):
+    predictions.write(tmp_path, "a", {"semseg": np.zeros((40, 50), np.uint8)})
+    assert unfiltered(spoil(predictions.path(tmp_path, "semseg", "a").read_bytes())) is None
+
+
+def test_what_inflates_to_more_than_its_pixels_is_no_class_map(tmp_path):
+    png(tmp_path / "a.png", np.zeros((400, 500), np.uint8))
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[16:24] = struct.pack(">II", 50, 40)
+    assert unfiltered(bytes(data)) is None
 
 
 @pytest.mark.parametrize("task, suffix", [("semseg", "png"), ("depth", "npy"), ("normals", "npy")])

@@ -43,6 +43,32 @@ def test_rows_are_the_truth_columns_the_prediction_and_void_is_not_counted():
     assert confusion(prediction, label, 3).tolist() == [[1, 0, 1], [1, 1, 0], [0, 0, 0]]
 
 
+def test_names_of_a_labels_ids_are_taken_in_the_counts_and_an_id_without_one_is_refused():
+    prediction, _ = noise(40, 48)
+    stored = np.random.default_rng(1).choice([7, 8, 0, 33], (40, 48)).astype(np.uint8).repeat(3, 0)
+    prediction = prediction.repeat(3, 0)
+    names = np.full(256, -1, np.int16)
+    names[[7, 8, 33, 0]] = 3, 1, 1, 255
+    assert np.array_equal(
+        confusion(prediction, stored, 5, names), confusion(prediction, names[stored].astype(np.uint8), 5)
+    )
+    stored[5, 5] = 40
+    with pytest.raises(ValueError, match="the label has the id 40"):
+        confusion(prediction, stored, 5, names)
+
+
+@pytest.mark.parametrize("width", [64, 61])
+def test_runs_are_counted_as_pixels_are(width):
+    """Wide blocks are counted by runs, noise by pixels."""
+    blocks = (
+        np.random.default_rng(0).integers(0, 5, (2, 4, 3)).astype(np.uint8).repeat(20, 1).repeat(30, 2)[..., :width]
+    )
+    prediction, label = blocks
+    expected = np.zeros((5, 5), np.int64)
+    np.add.at(expected, (label.ravel(), prediction.ravel()), 1)
+    assert np.array_equal(confusion(prediction, label, 5), expected)
+
+
 def test_an_image_of_void_alone_counts_nothing():
     prediction, label = noise(8, 8)
     assert confusion(prediction, np.full_like(label, 255), 5).sum() == 0

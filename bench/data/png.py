@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST = 1 << 28  # pixels: a few bytes of a file can claim more memory than there is
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+_DENSE = 8  # an honest class map is squeezed more, so that a false one inflates to 130 times its pixels at most
 _MODES = {(8, 0): "mono", (8, 2): "rgb"}  # bits a sample, colour type
 
 
@@ -34,6 +36,29 @@ def png(path: Path, array: NDArray[Any], palette: NDArray[np.uint8] | None = Non
     chunks += [chunk(b"IDAT", zlib.compress(rows, 1)), chunk(b"IEND", b"")]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(SIGNATURE + b"".join(chunks))
+
+
+def unfiltered(data: bytes) -> NDArray[np.uint8] | None:  # H W
+    """The samples of an 8-bit grey PNG as `png` writes it; None: it is another one, or broken.
+
+    As fast as `decoded`, and outside of Python's lock, which that one keeps: threads read side by side.
+    """
+    if len(data) < 57 or data[:16] != SIGNATURE + b"\0\0\0\rIHDR" or data[24:29] != b"\x08\0\0\0\0":
+        return None
+    width, height = struct.unpack(">II", data[16:24])
+    length, kind = struct.unpack(">I4s", data[33:41])
+    size, end = height * (width + 1), 41 + length
+    if kind != b"IDAT" or _DENSE * length > size or size > LARGEST // 16 or data[end + 4 :] != _END:
+        return None
+    if zlib.crc32(data[37:end]) != int.from_bytes(data[end : end + 4]):
+        return None
+    try:
+        rows = np.frombuffer(zlib.decompress(data[43 : end - 4], -zlib.MAX_WBITS, size), np.uint8)
+    except zlib.error:
+        return None
+    if rows.size != size or rows[:: width + 1].any():
+        return None
+    return np.ascontiguousarray(rows.reshape(height, width + 1)[:, 1:])
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:  # H W or H W 3

@@ -24,6 +24,7 @@ class Rules:
 
     classes: int
     depth_range: tuple[float, float]  # metres; truth not strictly inside is not scored, predictions are clamped
+    names: NDArray[np.int16] | None = None  # 256: the class behind each id of a label, or VOID; -1: no such id
 
 
 class Task(Protocol):

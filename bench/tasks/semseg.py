@@ -35,7 +35,7 @@ class Semseg:
         return upsampled(raw, size).argmax(1).to(torch.uint8)
 
     def statistics(self, prediction: NDArray[Any], label: NDArray[Any], rules: Rules) -> dict[str, NDArray[Any]]:
-        return {"confusion": confusion(prediction, label, rules.classes)}
+        return {"confusion": confusion(prediction, label, rules.classes, rules.names)}
 
     def metrics(self, statistics: Statistics) -> dict[str, float]:
         matrix = statistics["confusion"].sum(0)
@@ -52,37 +52,61 @@ class Semseg:
 TASK = Semseg()
 
 
-def confusion(prediction: NDArray[np.uint8], label: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+def confusion(
+    prediction: NDArray[np.uint8], label: NDArray[np.uint8], classes: int, names: NDArray[np.int16] | None = None
+) -> NDArray[np.int64]:
     """Pixels by (true class, predicted class); pixels whose label is void are not counted.
 
-    A histogram of the pairs, cut to the classes afterwards: no mask, and ids that cannot be are seen in the counts.
+    A histogram of the pairs of bytes. In its 256 rows, and not in millions of pixels, a label's ids are named (`names`:
+    as in Rules; None: they are the classes), and ids that cannot be are seen.
     """
     if prediction.shape != label.shape:
         raise ValueError(f"the class map is {prediction.shape}, its label {label.shape}: they must have one size")
-    matrix = _pairs(label.ravel(), prediction.ravel()).reshape(256, 256)
-    strange, invented = matrix[classes:VOID].sum(1), matrix[:classes, classes:].sum(0)
-    for counts, what in ((strange, "the label"), (invented, "the class map")):
-        if counts.any():
-            wrong = classes + int(counts.argmax())
-            raise ValueError(f"{what} has the id {wrong}; ids are 0 to {classes - 1}, and in labels {VOID} for void")
-    return matrix[:classes, :classes].copy()
+    counts = _pairs(label.ravel(), prediction.ravel()).reshape(256, 256)
+    there = np.flatnonzero(counts.any(1))
+    named = (own_ids(classes) if names is None else names)[there]
+    truth = (named >= 0) & (named < classes)
+    strange = there[~truth & (named != VOID)]
+    matrix = np.zeros((classes, 256), np.int64)
+    np.add.at(matrix, named[truth], counts[there[truth]])
+    invented = classes + np.flatnonzero(matrix[:, classes:].any(0))
+    for wrong, what in ((strange, "the label"), (invented, "the class map")):
+        if wrong.size:
+            ids = f"ids are 0 to {classes - 1}, and in labels {VOID} for void"
+            raise ValueError(f"{what} has the id {wrong[0]}; {ids}")
+    return matrix[:, :classes].copy()
+
+
+def own_ids(classes: int) -> NDArray[np.int16]:  # 256
+    """The names of labels whose ids are the classes."""
+    ids = np.arange(256, dtype=np.int16)
+    return np.where((ids < classes) | (ids == VOID), ids, np.int16(-1))
 
 
 def _pairs(label: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.int64]:  # 65536
     """How often each pair is there, 256 label + prediction: runs of equal pairs are counted, for streets have few."""
-    begins = np.ones(label.size, bool)
-    np.not_equal(label[1:], label[:-1], out=begins[1:])
-    begins[1:] |= prediction[1:] != prediction[:-1]
-    if 8 * np.count_nonzero(begins) < label.size:
-        starts = np.flatnonzero(begins)
-        pairs = label[starts].astype(np.int32) << 8 | prediction[starts]
-        lengths = np.diff(starts, append=label.size)
-        return np.bincount(pairs, lengths, 1 << 16).astype(np.int64)  # float64 counts are exact
-    pairs = label.astype(np.int32)  # what torch.bincount takes fastest as it is
+    pairs = label.astype(np.uint16)
     pairs <<= 8
     pairs |= prediction
-    counts: NDArray[np.int64] = torch.bincount(torch.from_numpy(pairs), minlength=1 << 16).numpy()
-    return counts
+    begins = np.ones(pairs.size, bool)
+    np.not_equal(pairs[1:], pairs[:-1], out=begins[1:])
+    if 8 * np.count_nonzero(begins) < pairs.size:
+        starts = _places(begins)
+        lengths = np.diff(starts, append=pairs.size)
+        return np.bincount(pairs[starts], lengths, 1 << 16).astype(np.int64)  # float64 counts are exact
+    counts: NDArray[np.int64] = torch.bincount(torch.from_numpy(pairs.astype(np.int32)), minlength=1 << 16).numpy()
+    return counts  # 32 bits are what torch takes fastest
+
+
+def _places(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """np.flatnonzero of a mask that is seldom true: eight of it are passed over at a time."""
+    if mask.size % 8:
+        return np.flatnonzero(mask)
+    eights = mask.view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    within = np.flatnonzero(eights[some].view(np.bool_))
+    places: NDArray[np.intp] = (some[within >> 3] << 3) + (within & 7)
+    return places
 
 
 def iou_over(matrix: NDArray[Any], keep: Sequence[int]) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from datasets.splits import SPLITS
 
 pytestmark = pytest.mark.speed
 SCENES, SIZE = 3, (2048, 1024)
-REPEATS, ROUNDS, TIMES_ON_ONE, TIMES = 4, 5, 2.5, 8
+REPEATS, ROUNDS, TIMES_ON_ONE, TIMES = 4, 5, 3.5, 8
 LABELS = np.array([trainId2label[i].id for i in range(19)], np.uint8)
 
 
