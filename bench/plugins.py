@@ -120,6 +120,12 @@ def _literals(table: str) -> dict[str, Any]:
     return {point.name: point.load() for point in entry_points(group=f"mtda.{table}")} | ours
 
 
+def forget() -> None:
+    """Look everything up anew: a package was installed, or removed, while this process ran."""
+    _modules.cache_clear()
+    _literals.cache_clear()
+
+
 def splits() -> dict[str, Split]:
     return _literals("splits")
 

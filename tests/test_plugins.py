@@ -30,11 +30,9 @@ class Method(Stage):
 @pytest.fixture(autouse=True)
 def _fresh():
     """What is looked up once a process is looked up anew."""
-    plugins._modules.cache_clear()
-    plugins._literals.cache_clear()
+    plugins.forget()
     yield
-    plugins._modules.cache_clear()
-    plugins._literals.cache_clear()
+    plugins.forget()
 
 
 @pytest.fixture
@@ -53,7 +51,7 @@ def folder(tmp_path, monkeypatch):
 def add(folder, name: str, text: str) -> None:
     (folder / f"{name}.py").write_text(text)
     importlib.invalidate_caches()
-    plugins._modules.cache_clear()
+    plugins.forget()
 
 
 def installed(folder, monkeypatch, entries: str) -> None:

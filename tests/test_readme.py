@@ -39,10 +39,10 @@ def example(tmp_path: Path) -> Iterator[str]:
     (tmp_path / f"{name}.py").write_text(code)
     assert isinstance(methods.__path__, list)
     methods.__path__.append(str(tmp_path))
-    plugins._modules.cache_clear()
+    plugins.forget()
     yield name
     methods.__path__.remove(str(tmp_path))
-    plugins._modules.cache_clear()
+    plugins.forget()
 
 
 def test_the_example_is_a_method(example: str) -> None:

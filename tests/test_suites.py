@@ -23,9 +23,9 @@ IN_TREE = [pytest.param(name, marks=() if name in DAILY else pytest.mark.slow) f
 def strangers(monkeypatch):
     """The plug-ins of tests/plugins, found by their entry points like any installed package."""
     monkeypatch.syspath_prepend(str(PLUGINS))
-    plugins._modules.cache_clear()
+    plugins.forget()
     yield
-    plugins._modules.cache_clear()
+    plugins.forget()
 
 
 @pytest.mark.parametrize("method", IN_TREE)

@@ -47,9 +47,9 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The toy split is found like any installed plug-in."""
     monkeypatch.syspath_prepend(str(TOY))
-    plugins._modules.cache_clear()
+    plugins.forget()
     yield
-    plugins._modules.cache_clear()
+    plugins.forget()
     sys.modules.pop("toy_world", None)
 
 

@@ -124,12 +124,12 @@ def test_a_plug_in_is_run_again_by_one_job_and_reproduced(tmp_path, monkeypatch,
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT), str(TOY), str(theirs / "site"))))
     for path in (TOY, theirs / "site"):
         monkeypatch.syspath_prepend(str(path))
-    plugins._modules.cache_clear()
+    plugins.forget()
     words = ["method=newcomer", "split=toy2toy", "network.width=4", "device=cpu", f"store={theirs / 'store'}"]
     assert bench_run([*words, "keep=predictions"]) == 0
     (folder,) = (file.parent for file in (theirs / "store").glob("runs/*/*/record.json"))
     sys.path.remove(str(theirs / "site"))
-    plugins._modules.cache_clear()
+    plugins.forget()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT), str(TOY))))
 
     name = receive(store, folder, theirs / "newcomer.py", tmp_path, capsys)
