@@ -155,6 +155,7 @@ class RunRecord(_Part):
     images: int = 0  # scored
     panels: list[str] = []  # files of the run's folder
     team: str = ""  # who submitted it; "": the operator's own run
+    extra_data: str = ""  # what that team declares to have used beside the split's own
 
     @property
     def incomplete(self) -> list[str]:

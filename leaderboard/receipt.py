@@ -116,6 +116,14 @@ def flat(value: Any, path: str = "") -> dict[str, str]:
     return {path: json.dumps(value)}
 
 
+def recipe(run: RunRecord) -> dict[str, str]:
+    """What could be said on the command line to make another row of a method: {word: value}."""
+    split = {name: value for name, value in run.split.items() if name not in ("about", "also")}
+    network = {"name": run.network.name, **run.network.settings}
+    found = flat({"method": run.config, "network": network, "split": split})
+    return {name: value.strip('"') for name, value in found.items()}
+
+
 def settings(run: RunRecord) -> dict[str, str]:
     """All that could make two runs differ, but for their seed."""
     whole = json.loads(run.model_dump_json())

@@ -80,6 +80,7 @@ def facts(run: RunRecord, board: Board) -> Facts:
         ("key", run.key),
     ]  # fmt: skip
     if run.team:
+        words.insert(0, ("extra data", run.extra_data or "none"))
         words.insert(0, ("submitted by", run.team))
         words.insert(1, ("trust", Link(SAYS[trust(board, run.key)], "/submissions")))
     if found := "; ".join(filter(None, marks)):
@@ -106,12 +107,12 @@ def numbers(run: RunRecord, board: Board) -> Iterator[Block]:
     found = board.statistics(run.key)
     if found is not None:
         table = receipt.recheck(run, found)
-        names = {"metric": "metric", "agrees": "agrees"}
+        table["metric"] = [columns.label(name) for name in table["metric"]]
         shown = (
-            Column("metric", names["metric"]),
+            Column("metric", "metric"),
             Column("recorded", "in the record", digits=5),
             Column("again", "from the statistics", digits=5),
-            Column("agrees", names["agrees"]),
+            Column("agrees", "agrees"),
         )
         yield Table(table, shown, f"Reckoned again from the statistics of {len(found.stems)} test images")
     elif run.metrics:

@@ -14,6 +14,8 @@ from leaderboard.page import Block, Choice, Column, Figure, Link, Page, Query, T
 from leaderboard.pages import front
 
 MOST = 30  # rows in a figure: the best ones
+SHORT = 44  # letters of a row's name
+WIDE = 720  # pixels that a figure with names beside it needs
 
 
 def page(board: Board, name: str, query: Query) -> Page:
@@ -25,16 +27,21 @@ def page(board: Board, name: str, query: Query) -> Page:
     table = board.ranking(place, query.by, query.selection, query.classes).table
     if not len(table):
         return missing(title, "No run of this split is there yet.")
-    table = labelled(front.linked(table))
+    apart = int((~table["beside"]).sum())
+    table = labelled(front.linked(table[table["beside"]]))
+    told = f"Left out: {apart} row{'s' * (apart != 1)} of other test images, or of the split as it was not declared."
+    notes = (text(told),) if apart else ()
     switches = front.switches(board, query, place, f"/view/{name}", keep)
-    return Page(f"{title}: {place.split}", (front.places(board, place), *switches, *draw(board, place, query, table)))
+    blocks = (front.places(board, place), *switches, *draw(board, place, query, table), *notes)
+    return Page(f"{title}: {place.split}", blocks)
 
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
     """Each row with one short name that no other row has."""
-    names = (table["method"] + " " + table["variant"]).str.strip().str.slice(0, 60)
-    twice = names.duplicated(keep=False)
-    return table.assign(label=names.where(~twice, names.str.slice(0, 50) + " " + table["id"].str[:6]))
+    whole = table["method"] + " " + table["variant"].str.replace(r"\bmethod\.", "", regex=True)
+    names = whole.str.strip().str.slice(0, SHORT)
+    unclear = names.duplicated(keep=False) | (whole.str.len() > SHORT)
+    return table.assign(label=names.where(~unclear, names.str.slice(0, SHORT - 5) + "… " + table["id"].str[:4]))
 
 
 def metric_choice(query: Query, path: str, names: list[str], keep: tuple[str, ...]) -> tuple[str, Choice]:
@@ -68,6 +75,7 @@ def pareto(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tup
             Figure(
                 figures.pareto(some, metric),
                 Table(said, columns_, f"{columns.label(metric)} against images/s on {testbed}"),
+                WIDE,
             ),
         ]
     if len(blocks) == 1:
@@ -132,7 +140,7 @@ def depth(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tupl
     if not lines:
         return note, text("No run of this split is scored in depth.", kind="note")
     listed = (
-        Column("label", "row", link="method_href"),
+        Column("label", "row", link="method_href", width=300),
         Column("scale", "scale", "metric: as predicted, what ranks; median-scaled: each image's guess scaled by the "
                "ratio of medians, which looks at the truth"),
         *(columns.metric(name, spread=False) for name in names),
@@ -158,7 +166,7 @@ def normals(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tu
           for name in frame.columns[2:]),
     )  # fmt: skip
     words = "Share of pixels with an angle below a threshold"
-    return (Figure(figures.angles(curves, stats.PER_DEGREE), Table(frame, listed, words)),)
+    return (Figure(figures.angles(curves, stats.PER_DEGREE), Table(frame, listed, words), WIDE),)
 
 
 def seeds(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
@@ -180,7 +188,7 @@ def seeds(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tupl
     )
     frame = runs[["label", "seed", "run_href", *names]].reset_index(drop=True)
     words = f"{columns.label(metric)} of every seed"
-    return choice, Figure(figures.strips(frame, metric), Table(frame, listed, words))
+    return choice, Figure(figures.strips(frame, metric), Table(frame, listed, words), WIDE)
 
 
 def selection(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
@@ -207,7 +215,7 @@ def selection(board: Board, place: Place, query: Query, table: pd.DataFrame) -> 
     frame = several.reset_index(names="label")
     listed = (Column("label", "row"), *(Column(n, n, digits=columns.digits(metric)) for n in several.columns))
     words = f"{columns.label(metric)} by selection rule, means over seeds"
-    return choice, said, Figure(figures.rules(several, metric), Table(frame, listed, words))
+    return choice, said, Figure(figures.rules(several, metric), Table(frame, listed, words), WIDE)
 
 
 View = tuple[str, tuple[str, ...], Callable[[Board, Place, Query, pd.DataFrame], tuple[Block, ...]]]

@@ -171,7 +171,7 @@ def test_a_record_that_does_not_follow_from_its_statistics_is_seen(tmp_path):
     board = Board.of(tmp_path)
     page_ = at(board, f"/run/{run_of(board, 'liar')}")
     (again,) = [table.frame for table in blocks(page_, Table) if "agrees" in table.frame.columns]
-    assert again.set_index("metric")["agrees"]["miou"] == "NO"
+    assert again.set_index("metric")["agrees"]["mIoU % ↑"] == "NO"
 
 
 def test_two_methods_are_compared_by_classes_with_significance(board):
