@@ -79,6 +79,8 @@ def _metrics() -> dict[str, Metric]:
 METRICS: dict[str, Metric] = _metrics()
 HEADLINES: dict[str, Metric] = {metric.task: metric for metric in METRICS.values() if metric.headline}
 
+DEPTH_RANGES = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0, math.inf)  # m of true depth: errors are kept for each
+
 # NaN stands for "not there" (a class that the truth does not have): null in JSON, which knows no NaN.
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 

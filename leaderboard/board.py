@@ -230,3 +230,13 @@ class Board:
 
         curve: NDArray[np.float64] | None = self.once(("angles", key), found, self.index.version)
         return curve
+
+    def depths(self, key: str) -> dict[str, NDArray[np.float64]] | None:
+        """A run's errors of depth in each range of true depth."""
+
+        def found() -> dict[str, NDArray[np.float64]] | None:
+            one = self.statistics(key, without=("semseg.confusion", "normals.histogram"))
+            return stats.by_range(one) if one is not None else None
+
+        each: dict[str, NDArray[np.float64]] | None = self.once(("depths", key), found, self.index.version)
+        return each

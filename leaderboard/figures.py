@@ -159,8 +159,8 @@ def strips(runs: pd.DataFrame, metric: str) -> Plot:
     return figure(traces, label(metric), "", 100 + 26 * len(traces), showlegend=False, **axes)
 
 
-def rules(table: pd.DataFrame, metric: str) -> Plot:
-    """Rows by selection rule (a column each): how a score, and the order, move with the rule."""
+def across(table: pd.DataFrame, metric: str, what: str) -> Plot:
+    """Rows by selection rules, or by ranges (a column each): how a score, and the order, move with them."""
     traces = [
         {
             "type": "scatter", "mode": "lines+markers", "x": list(table.columns), "name": safe(name),
@@ -170,7 +170,7 @@ def rules(table: pd.DataFrame, metric: str) -> Plot:
         for at, (name, values) in enumerate(zip(table.index, table.to_numpy(float), strict=True))
     ]  # fmt: skip
     axes = {"xaxis": {"type": "category"}, "yaxis": reversed_if(metric)}
-    return figure(traces, "checkpoint picked by", label(metric), 440, **axes)
+    return figure(traces, what, label(metric), 440, **axes)
 
 
 def curves(log: pd.DataFrame) -> Plot:
