@@ -187,8 +187,9 @@ def entry(folder: str) -> tuple[RunRecord, bool]:
 
 def row(run: RunRecord, complete: bool, stands_on: int, written: int) -> dict[str, Any]:
     """What tables and figures need of a run; the rest stays in its file."""
-    split, network = canonical(run.split), canonical([run.network.name, run.network.weights, run.network.settings])
+    network = canonical([run.network.name, run.network.weights, run.network.settings])
     declared = canonical({name: value for name, value in run.split.items() if name not in ("about", "also")})
+    split = declared + canonical([run.split.get("about"), run.split.get("also")])
     rules = canonical([run.protocol, run.limit])
     recipe = canonical([run.method, run.config, run.target_labels, run.world, run.team])
     speed = run.throughput.get("batch1") or {}
@@ -238,7 +239,8 @@ def row(run: RunRecord, complete: bool, stands_on: int, written: int) -> dict[st
         "extra": run.extra_data,
         "classes": tuple(run.per_class),
         "per_class": tuple(run.per_class.values()),
-        **{name: run.metrics.get(name, math.nan) for name in METRICS},
+        **dict.fromkeys(METRICS, math.nan),
+        **{name: value for name, value in run.metrics.items() if name in METRICS},
     }
 
 

@@ -15,7 +15,7 @@ from leaderboard.page import Block, Choice, Column, Figure, Link, Page, Query, T
 from leaderboard.pages import front
 
 MOST = 30  # rows in a figure: the best ones
-SHORT = 44  # letters of a row's name
+SHORT = 32  # letters of a row's name
 WIDE = 720  # pixels that a figure with names beside it needs
 
 
