@@ -52,6 +52,11 @@ def look(at: int) -> dict[str, Any]:
     return {"color": COLOURS[at % len(COLOURS)], "symbol": SHAPES[at % len(SHAPES)], "size": 10}
 
 
+def hollow(at: int) -> dict[str, Any]:
+    """An outline: what is pale in the light cannot be seen in the dark."""
+    return look(at) | {"symbol": f"{SHAPES[at % len(SHAPES)]}-open", "line": {"width": 2}}
+
+
 def pareto_front(speed: ArrayLike, cost: ArrayLike) -> NDArray[np.bool_]:
     """Which points no other beats: none is as fast or faster with a smaller cost, or faster at the same cost."""
     v, c = np.asarray(speed, float), np.asarray(cost, float)
@@ -69,7 +74,7 @@ def on_front(table: pd.DataFrame, metric: str) -> NDArray[np.bool_]:
 
 
 def pareto(table: pd.DataFrame, metric: str) -> Plot:
-    """Accuracy against images per second on one testbed: the front as steps, what is not on it faded."""
+    """Accuracy against images per second on one testbed: the front as steps, what is not on it hollow."""
     table = table.dropna(subset=[metric, "images_per_second"]).sort_values("images_per_second")
     on = on_front(table, metric)
     front = table[on]
@@ -80,7 +85,7 @@ def pareto(table: pd.DataFrame, metric: str) -> Plot:
     points = [
         {
             "type": "scatter", "mode": "markers", "x": [row["images_per_second"]], "y": [row[metric]],
-            "name": safe(row["label"]), "marker": look(at), "opacity": 1.0 if alive else 0.45,
+            "name": safe(row["label"]), "marker": look(at) if alive else hollow(at),
             "error_y": {"type": "data", "array": [spread(row[f"{metric}_std"])], "thickness": 1},
             "customdata": [row["method_href"]],
             "hovertemplate": f"%{{x:.1f}} images/s, %{{y:.{digits(metric)}f}}<extra>{safe(row['label'])}</extra>",

@@ -44,10 +44,10 @@ def command(run: RunRecord) -> str:
 def receipt(folder: Path, run: RunRecord, trust: str) -> dict[str, Any]:
     """What a row stands on, as JSON."""
     names = "key method split protocol selection checkpoint seed standard limit oracle target_labels config overrides"
-    names += " chain cost manifests batchnorm network precision world exact versions commit dirty hardware throughput"
+    names += " chain cost restarts manifests batchnorm network precision world exact versions commit dirty hardware"
     whole = json.loads(run.model_dump_json())
     return {
-        **{name: whole[name] for name in names.split()},
+        **{name: whole[name] for name in (*names.split(), "throughput")},
         "created": run.created,
         "images": run.images,
         "metrics": whole["metrics"],

@@ -116,7 +116,7 @@ def linked(row: dict[str, Any], column: Column) -> str | Component:
 
 def grid(table: Table, query: Query) -> Component:
     """Sorted and filtered in the browser; its state goes into the address, and with it into the downloads."""
-    needed = {"id", "group"} & set(table.frame.columns)
+    needed = {"id", "group", "beats_next"} & set(table.frame.columns)
     for column in table.columns:
         needed |= {name for name in (column.name, column.spread, column.link, column.shown) if name}
     frame = table.frame[[name for name in table.frame.columns if name in needed]]
@@ -223,6 +223,8 @@ def definition(column: Column, order: str) -> dict[str, Any]:
         found["comparator"] = {"function": "boardOrder"}
     if column.link:
         found |= {"cellRenderer": "BoardLink", "cellRendererParams": {"href": column.link}}
+    if column.name == "place":
+        found["tooltipValueGetter"] = {"function": "boardBeats(params.data.beats_next)"}
     if column.name in ("place", "method"):
         found["pinned"] = "left"
     name, _, way = order.partition(":")

@@ -89,6 +89,8 @@
     const said = Number(value).toFixed(digits);
     return spread === null || spread === undefined ? said : `${said} ± ${Number(spread).toFixed(digits)}`;
   };
+  functions.boardBeats = (share) =>
+    share === null || share === undefined ? null : `better than the row below in ${(100 * share).toFixed(1)} % of the draws`;
   functions.boardOrder = (a, b, x, y, down) => {
     const none = (v) => v === null || v === undefined;
     if (none(a) || none(b)) return none(a) === none(b) ? 0 : none(a) === !down ? 1 : -1;

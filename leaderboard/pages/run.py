@@ -192,6 +192,7 @@ def provenance(run: RunRecord) -> Facts:
             ("versions", ", ".join(f"{name} {word}" for name, word in run.versions.items()) or "?"),
             ("hardware", ", ".join(filter(None, run.hardware.values())) or "?"),
             ("precision", f"{run.precision or '?'}, {run.world} process{'es' * (run.world != 1)}"),
+            ("restarts", f"{run.restarts}, each continued" if run.restarts else "none"),
             ("repeats to the bit", "yes" if run.exact else "not promised on this device"),
             ("throughput", pace),
             ("BatchNorm", run.batchnorm or "?"),
