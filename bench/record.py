@@ -79,6 +79,8 @@ def _metrics() -> dict[str, Metric]:
 METRICS: dict[str, Metric] = _metrics()
 HEADLINES: dict[str, Metric] = {metric.task: metric for metric in METRICS.values() if metric.headline}
 
+DEPTH_RANGES = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0, math.inf)  # m of true depth: errors are kept for each
+
 # NaN stands for "not there" (a class that the truth does not have): null in JSON, which knows no NaN.
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
@@ -155,6 +157,7 @@ class RunRecord(_Part):
     images: int = 0  # scored
     panels: list[str] = []  # files of the run's folder
     team: str = ""  # who submitted it; "": the operator's own run
+    extra_data: str = ""  # what that team declares to have used beside the split's own
 
     @property
     def incomplete(self) -> list[str]:

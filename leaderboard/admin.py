@@ -1,6 +1,7 @@
 """The operator's command line: python -m leaderboard.admin COMMAND [words] [store=DIR] [database=URL]
 
-    token TEAM [days=365] [scopes=submit,read,withdraw] [daily=10] [hourly=30] [total=1000]   a new token, shown once
+    token TEAM [days=365] [scopes=submit,read,withdraw] [hourly=30] [daily=10] [monthly=100] [total=1000]
+                                a new token, shown once
     tokens                      who has one, until when
     revoke TOKEN                no more requests with it
     list [STATE]                submissions, oldest first, and why some wait
@@ -36,7 +37,7 @@ from leaderboard.ledger import Ledger, rebuilt
 from leaderboard.store import Index
 
 KNOWN = {"store": "store", "database": "", "days": "365", "scopes": ",".join(tokens.SCOPES), "daily": "10",
-         "hourly": "30", "total": "1000", "watch": ""}  # fmt: skip
+         "hourly": "30", "monthly": "100", "total": "1000", "watch": ""}  # fmt: skip
 ROW = "{:<12} {:<10} {:<24} {:<20} {:<16} {}"
 
 
@@ -82,9 +83,9 @@ class Asked:
 
 
 def token(asked: Asked) -> str:
-    days, hourly, daily, total = (asked.number(name) for name in ("days", "hourly", "daily", "total"))
+    days, *limits = (asked.number(name) for name in ("days", "hourly", "daily", "monthly", "total"))
     scopes = [one for one in asked.values["scopes"].split(",") if one]
-    made, words = tokens.issue(asked.desk, asked.word(0, "for which team"), scopes, days, hourly, daily, total)
+    made, words = tokens.issue(asked.desk, asked.word(0, "for which team"), scopes, days, *limits)
     asked.desk.audit(operator(), "token", token=made.id, team=made.team, scopes=scopes, expires=made.expires)
     return f"{words}\nof {made.team}, until {made.expires[:10]}; it is not kept and cannot be shown again"
 

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard import classes, published, ranks, rows, stats
+from leaderboard import classes, published, ranks, receipt, rows, stats
 from leaderboard.desk import Desk
 from leaderboard.store import STATS, Index
 
-PATIENCE = 0.4  # seconds of drawing that a reader waits for; what takes longer is drawn behind the page
+PATIENCE = 0.2  # seconds of drawing that a reader waits for; what takes longer is drawn behind the page
 KEPT = 512  # results
 
 
@@ -73,9 +73,12 @@ class Board:
     def takes_submissions(self) -> bool:
         return Desk.of(self.index.root).is_open
 
-    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """A result of this version of the data, made at the first asking; who asks meanwhile waits for it."""
-        full = (self.version, *key)
+    def once(self, key: tuple[Any, ...], make: Callable[[], Any], version: str = "") -> Any:
+        """A result of this version of the data, made at the first asking; who asks meanwhile waits for it.
+
+        version: the index's own, for what no draw changes.
+        """
+        full = (version or self.version, *key)
         with self._lock:
             if full in self._results:
                 self._results.move_to_end(full)
@@ -100,7 +103,7 @@ class Board:
             counts = frame.groupby(["split", "protocol", "evaluator"]).size().sort_values(ascending=False)
             return [Place(*key) for key in counts.index] + [Place(name) for name in published.protocols()]
 
-        found: list[Place] = self.once(("places",), measured)
+        found: list[Place] = self.once(("places",), measured, self.index.version)
         return found
 
     def place(self, split: str = "", protocol: str = "", evaluator: str = "") -> Place | None:
@@ -118,16 +121,17 @@ class Board:
             here = (f["split"] == place.split) & (f["protocol"] == place.protocol)
             return f[here & (f["evaluator"] == place.evaluator)].reset_index(drop=True)
 
-        runs: pd.DataFrame = self.once(("runs", place), found)
+        runs: pd.DataFrame = self.once(("runs", place), found, self.index.version)
         return runs[runs["selection"] == selection] if selection else runs
 
     def table(self, place: Place, selection: str = rows.LAST, chosen: str = classes.FULL) -> pd.DataFrame:
         """A row a recipe, not ranked; mean IoU over the class set that was chosen."""
 
         def found() -> pd.DataFrame:
-            return rows.rows(self.reckoned(self.runs(place, selection), chosen))
+            table = rows.rows(self.reckoned(self.runs(place, selection), chosen))
+            return table.assign(variant=rows.told_apart(table, self.recipe)) if len(table) else table
 
-        table: pd.DataFrame = self.once(("rows", place, selection, chosen), found)
+        table: pd.DataFrame = self.once(("rows", place, selection, chosen), found, self.index.version)
         return table
 
     def reckoned(self, runs: pd.DataFrame, chosen: str) -> pd.DataFrame:
@@ -141,6 +145,13 @@ class Board:
             values.append(float(classes.mean_iou(matrix, covered)) if known else np.nan)  # type: ignore[arg-type]
         return runs.assign(miou=values)
 
+    def recipe(self, key: str) -> dict[str, str]:
+        """The settings of a run; none where its record cannot be read."""
+        try:
+            return receipt.recipe(self.index.record(key))
+        except (KeyError, ValueError, OSError):
+            return {}
+
     def ranking(self, place: Place, by: str, selection: str = rows.LAST, chosen: str = classes.FULL) -> Ranking:
         """The rows with ranks; those of a large board come later, unless the board waits."""
         table = self.table(place, selection, chosen)
@@ -150,7 +161,7 @@ class Board:
         def found() -> Ranking:
             needed = [run for runs, why in zip(table["runs"], table["why"], strict=True) if not why for run in runs]
             missing = [run for run in needed if (run, chosen) not in self._drawn]
-            until = time.monotonic() + PATIENCE
+            until = time.monotonic() + (0 if self._drawing else PATIENCE)
             for at, run in enumerate(missing):
                 if not self.wait and time.monotonic() > until:
                     self._draw_behind(missing[at:], chosen)
@@ -188,6 +199,7 @@ class Board:
             for key in job[1:]:
                 self.drawn(key, chosen)
             self.drawn_behind += 1
+            self._drawing.discard(job)
 
         threading.Thread(target=work, daemon=True).start()
 
@@ -216,5 +228,15 @@ class Board:
             one = self.statistics(key, without=("semseg.confusion",))
             return stats.below(one) if one is not None else None
 
-        curve: NDArray[np.float64] | None = self.once(("angles", key), found)
+        curve: NDArray[np.float64] | None = self.once(("angles", key), found, self.index.version)
         return curve
+
+    def depths(self, key: str) -> dict[str, NDArray[np.float64]] | None:
+        """A run's errors of depth in each range of true depth."""
+
+        def found() -> dict[str, NDArray[np.float64]] | None:
+            one = self.statistics(key, without=("semseg.confusion", "normals.histogram"))
+            return stats.by_range(one) if one is not None else None
+
+        each: dict[str, NDArray[np.float64]] | None = self.once(("depths", key), found, self.index.version)
+        return each

@@ -72,7 +72,7 @@ class Clerk:
                 return self.desk.tell(case.id, BY, held="the scorer failed: its log is with the operator")
             if verdict["state"] == "rejected":
                 return self.desk.tell(case.id, BY, state="rejected", why=verdict["why"])
-            return self.enter(case, folder, verdict["state"] == "scored")
+            return self.enter(case, folder, verdict["state"] == "scored", manifest.about.extra_data)
         except (Refused, OSError, KeyError) as error:  # with one case: the next does not wait for it
             return self.desk.tell(case.id, BY, held=f"it cannot be scored: {type(error).__name__}")
         finally:
@@ -90,10 +90,11 @@ class Clerk:
         verdict: dict[str, str] = json.loads((folder / VERDICT).read_text())
         return verdict
 
-    def enter(self, case: Case, folder: Path, scored: bool) -> Case:
+    def enter(self, case: Case, folder: Path, scored: bool, extra_data: str) -> Case:
         """Put the result beside its bundle, look whether it is too good, and say so."""
         made = record.read(folder / record.RECORD)
         made.team, made.created = case.receipt.team, case.receipt.received
+        made.extra_data = "" if extra_data.casefold() == "none" else extra_data
         record.write(made, folder / record.RECORD)
         for name in ("predictions", CLAIM, VERDICT, record.RUN):
             shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink(missing_ok=True)

@@ -11,7 +11,13 @@ from leaderboard.page import Column
 from leaderboard.rows import SHOWN
 
 DIGITS = {"%": 1, "deg": 1, "m": 3, "": 3}
-SHORT = {"miou": "mIoU", "abs_rel": "AbsRel", "rmse": "RMSE", "angle_mean": "angle"}
+SHORT = {
+    "miou": "mIoU", "pixel_accuracy": "pixel accuracy", "mean_accuracy": "mean accuracy",
+    "abs_err": "AbsErr", "abs_rel": "AbsRel", "sq_rel": "SqRel", "rmse": "RMSE", "rmse_log": "RMSE log",
+    "delta1": "δ < 1.25", "delta2": "δ < 1.25²", "delta3": "δ < 1.25³",
+    "angle_mean": "angle", "angle_median": "median angle", "angle_rmse": "angle RMSE",
+    "within_11.25": "< 11.25°", "within_22.5": "< 22.5°", "within_30": "< 30°",
+}  # fmt: skip
 TASKS = {"semseg": "segmentation", "depth": "depth", "normals": "normals"}
 
 
@@ -29,7 +35,8 @@ def metric(name: str, spread: bool = True) -> Column:
     one = METRICS[name]
     better = "higher is better" if one.higher_is_better else "lower is better"
     about = f"{one.about}{f', in {one.unit}' if one.unit else ''}; {better}; mean ± deviation over seeds"
-    return Column(name, label(name), about, digits(name), f"{name}_std" if spread else "", TASKS[one.task])
+    width = (155 if digits(name) > 1 else 130) if spread else 0
+    return Column(name, label(name), about, digits(name), f"{name}_std" if spread else "", TASKS[one.task], width=width)
 
 
 RANK = Column(
@@ -42,17 +49,19 @@ RANK = Column(
     width=105,
 )
 METHOD = Column("method", "method", "the file in methods/, or the plug-in", link="method_href", width=140)
-VARIANT = Column("variant", "variant", "what was changed on the command line, and whatever else tells rows apart")
+VARIANT = Column("variant", "variant", "what was changed on the command line, and whatever else tells rows apart",
+                 width=220)  # fmt: skip
 COST = (
     Column("delta", "Δ multi-task % ↑", "mean over tasks of the gain over single-task networks of the same seed, one "
-           "metric a task; positive is better: below 0, tasks hurt each other", 1, "delta_std", "gains"),
+           "metric a task; positive is better: below 0, tasks hurt each other", 1, "delta_std", "gains", width=160),
     Column("gap", "gap closed % ↑", "share of the way from source only to the oracle, mean over the tasks' headlines",
-           1, "", "gains"),
+           1, "", "gains", width=120),
     Column("ratio", "speed x ↑", "images per second over those of a fixed reference network timed in the same process: "
-           "may be compared across machines", 2, "", "speed"),
+           "may be compared across machines", 2, "", "speed", width=110),
     Column("images_per_second", "images/s ↑", "one image at a time, as measured on the testbed: never to be compared "
-           "across testbeds", 1, "", "speed"),
-    Column("testbed", "testbed", "device, threads and precision that speed was measured with", group="speed"),
+           "across testbeds", 1, "", "speed", width=120),
+    Column("testbed", "testbed", "device, threads and precision that speed was measured with", group="speed",
+           width=240),
     Column("hours", "cost h ↓", "hours of training of the whole chain of stages, cached or not, times the number of "
            "devices", 2, "", "cost"),
     Column("device", "on", "cuda: the hours are GPU hours; cpu: they are hours of a CPU", group="cost", width=75),
@@ -60,6 +69,7 @@ COST = (
     Column("trust", "trust", "scored: the statistics of every test image are here, scored by the operator's own "
            "referee; reproduced: a submission that the operator ran again, with the same result; self-reported: a "
            "record alone, not ranked"),
+    Column("extra", "extra data", "what its team declares to have used beside the split's own data"),
     Column("date", "date", "of the newest run", width=110),
     Column("why", "not ranked because", "why a row has no rank", width=260),
 )  # fmt: skip
@@ -81,11 +91,11 @@ def has(table: pd.DataFrame, name: str) -> bool:
 REPORTED = (
     Column("method", "method", "as the source calls it", width=200),
     Column("backbone", "backbone", "network"),
-    Column("metric", "metric", "as the source names it; iou without a class is the mean"),
+    Column("metric", "metric", "as the source names it; iou without a class is the mean", width=110),
     Column("value", "value", "the number as printed", 2),
     Column("unit", "unit", "of the value", width=90),
     Column("evidence", "mark", "R README, config, code or figure of its own repository; R2 of another's; T full text "
-           "of a paper; I issue thread; A aggregator; M recalled, not confirmed"),
+           "of a paper; I issue thread; A aggregator; M recalled, not confirmed", width=90),
     Column("source", "source", "where the number was read", width=250),
     Column("flags", "flags", "selection, seeds, start, extra signals, evaluation, provenance: rows differ by them",
            width=330),

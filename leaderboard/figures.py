@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.record import METRICS
 from leaderboard.columns import digits, label
-from leaderboard.rows import CLAIMED, dicts
+from leaderboard.rows import dicts
 
 # Okabe and Ito: eight colours that stay apart for the colour-blind; then shapes tell
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#7F7F7F")
@@ -28,7 +28,11 @@ Plot = dict[str, Any]
 
 
 def figure(data: Sequence[Mapping[str, Any]], x: str, y: str, height: int = 420, **layout: Any) -> Plot:
-    """Transparent, so that the page's light or dark shows through; its inks are the style sheet's."""
+    """Transparent, so that the page's light or dark shows through; its inks are the style sheet's.
+
+    Names stand at the right, one below the other, and the figure is at least as high as they are.
+    """
+    height = max(height, 60 + 19 * len(data))
     axis = {"automargin": True, "zeroline": False, "gridcolor": "rgba(128,128,128,0.25)"}
     whole: Plot = {
         "height": height,
@@ -37,7 +41,7 @@ def figure(data: Sequence[Mapping[str, Any]], x: str, y: str, height: int = 420,
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#555"},
         "hoverlabel": {"namelength": -1},
-        "legend": {"orientation": "h", "yanchor": "top", "y": -0.3, "x": 0},
+        "legend": {"x": 1.02, "y": 1, "font": {"size": 12}},
         "xaxis": {"title": {"text": x}, **axis, **layout.pop("xaxis", {})},
         "yaxis": {"title": {"text": y}, **axis, **layout.pop("yaxis", {})},
     }
@@ -48,6 +52,11 @@ def look(at: int) -> dict[str, Any]:
     return {"color": COLOURS[at % len(COLOURS)], "symbol": SHAPES[at % len(SHAPES)], "size": 10}
 
 
+def hollow(at: int) -> dict[str, Any]:
+    """An outline: what is pale in the light cannot be seen in the dark."""
+    return look(at) | {"symbol": f"{SHAPES[at % len(SHAPES)]}-open", "line": {"width": 2}}
+
+
 def pareto_front(speed: ArrayLike, cost: ArrayLike) -> NDArray[np.bool_]:
     """Which points no other beats: none is as fast or faster with a smaller cost, or faster at the same cost."""
     v, c = np.asarray(speed, float), np.asarray(cost, float)
@@ -56,16 +65,16 @@ def pareto_front(speed: ArrayLike, cost: ArrayLike) -> NDArray[np.bool_]:
 
 
 def on_front(table: pd.DataFrame, metric: str) -> NDArray[np.bool_]:
-    """Which rows are on the front; what learnt from target labels, or is only claimed, is no part of it."""
+    """Which rows are on the front: of those that may be ranked."""
     sign = -1 if METRICS[metric].higher_is_better else 1
-    fair = (~table["oracle"].astype(bool) & (table["target_labels"] == 0) & (table["trust"] != CLAIMED)).to_numpy()
+    fair = (table["why"] == "").to_numpy()
     result = np.zeros(len(table), bool)
     result[fair] = pareto_front(table.loc[fair, "images_per_second"], sign * table.loc[fair, metric])
     return result
 
 
 def pareto(table: pd.DataFrame, metric: str) -> Plot:
-    """Accuracy against images per second on one testbed: the front as steps, what is not on it faded."""
+    """Accuracy against images per second on one testbed: the front as steps, what is not on it hollow."""
     table = table.dropna(subset=[metric, "images_per_second"]).sort_values("images_per_second")
     on = on_front(table, metric)
     front = table[on]
@@ -76,7 +85,7 @@ def pareto(table: pd.DataFrame, metric: str) -> Plot:
     points = [
         {
             "type": "scatter", "mode": "markers", "x": [row["images_per_second"]], "y": [row[metric]],
-            "name": row["label"], "marker": look(at), "opacity": 1.0 if alive else 0.45,
+            "name": safe(row["label"]), "marker": look(at) if alive else hollow(at),
             "error_y": {"type": "data", "array": [spread(row[f"{metric}_std"])], "thickness": 1},
             "customdata": [row["method_href"]],
             "hovertemplate": f"%{{x:.1f}} images/s, %{{y:.{digits(metric)}f}}<extra>{safe(row['label'])}</extra>",
@@ -97,7 +106,7 @@ def safe(words: object) -> str:
 
 
 def reversed_if(metric: str) -> dict[str, Any]:
-    """Up is always better."""
+    """Up, or right, is always better."""
     return {} if METRICS[metric].higher_is_better else {"autorange": "reversed"}
 
 
@@ -141,22 +150,22 @@ def line(at: int) -> dict[str, Any]:
 
 
 def strips(runs: pd.DataFrame, metric: str) -> Plot:
-    """Every seed of every row: one column of points a row."""
+    """Every seed of every row: one line of points a row."""
     runs = runs.dropna(subset=[metric])
     traces = [
         {
-            "type": "scatter", "mode": "markers", "x": [safe(name)] * len(some), "y": some[metric].tolist(),
+            "type": "scatter", "mode": "markers", "y": [safe(name)] * len(some), "x": some[metric].tolist(),
             "text": [f"seed {seed}" for seed in some["seed"]], "name": safe(name), "marker": look(at),
-            "hovertemplate": f"%{{text}}: %{{y:.{digits(metric)}f}}<extra></extra>",
+            "hovertemplate": f"%{{text}}: %{{x:.{digits(metric)}f}}<extra></extra>",
         }
         for at, (name, some) in enumerate(runs.groupby("label", sort=False))
     ]  # fmt: skip
-    axes = {"xaxis": {"tickangle": -45, "type": "category"}, "yaxis": reversed_if(metric)}
-    return figure(traces, "", label(metric), 440, showlegend=False, **axes)
+    axes = {"yaxis": {"autorange": "reversed", "type": "category"}, "xaxis": reversed_if(metric)}
+    return figure(traces, label(metric), "", 100 + 26 * len(traces), showlegend=False, **axes)
 
 
-def rules(table: pd.DataFrame, metric: str) -> Plot:
-    """Rows by selection rule (a column each): how a score, and the order, move with the rule."""
+def across(table: pd.DataFrame, metric: str, what: str) -> Plot:
+    """Rows by selection rules, or by ranges (a column each): how a score, and the order, move with them."""
     traces = [
         {
             "type": "scatter", "mode": "lines+markers", "x": list(table.columns), "name": safe(name),
@@ -166,7 +175,7 @@ def rules(table: pd.DataFrame, metric: str) -> Plot:
         for at, (name, values) in enumerate(zip(table.index, table.to_numpy(float), strict=True))
     ]  # fmt: skip
     axes = {"xaxis": {"type": "category"}, "yaxis": reversed_if(metric)}
-    return figure(traces, "checkpoint picked by", label(metric), 440, **axes)
+    return figure(traces, what, label(metric), 440, **axes)
 
 
 def curves(log: pd.DataFrame) -> Plot:

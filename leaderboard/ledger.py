@@ -35,7 +35,7 @@ from sqlalchemy.pool import NullPool
 from leaderboard.desk import Case, Desk, Receipt
 from leaderboard.tokens import Token, every
 
-HOUR, DAY = 3600.0, 86400.0
+HOUR, DAY, MONTH = 3600.0, 86400.0, 30 * 86400.0
 SCHEMA = MetaData()
 TOKENS = Table("tokens", SCHEMA, Column("id", String(12), primary_key=True), Column("team", String(40)))
 REQUESTS = Table(
@@ -138,9 +138,10 @@ class Ledger:
         mine = select(func.count(), func.min(CASES.c.at)).where(CASES.c.token == token.id)
         if db.execute(mine).one()[0] >= token.total:
             raise TooMany(f"{token.total} submissions in all", DAY)
-        count, first = db.execute(mine.where(CASES.c.at > at - DAY)).one()
-        if count >= token.daily:
-            raise TooMany(f"{token.daily} submissions a day", first + DAY - at)
+        for most, span, words in ((token.monthly, MONTH, "in 30 days"), (token.daily, DAY, "a day")):
+            count, first = db.execute(mine.where(CASES.c.at > at - span)).one()
+            if count >= most:
+                raise TooMany(f"{most} submissions {words}", first + span - at)
 
 
 def rebuilt(desk: Desk, url: str = "") -> Ledger:

@@ -44,10 +44,10 @@ def command(run: RunRecord) -> str:
 def receipt(folder: Path, run: RunRecord, trust: str) -> dict[str, Any]:
     """What a row stands on, as JSON."""
     names = "key method split protocol selection checkpoint seed standard limit oracle target_labels config overrides"
-    names += " chain cost manifests batchnorm network precision world exact versions commit dirty hardware throughput"
+    names += " chain cost restarts manifests batchnorm network precision world exact versions commit dirty hardware"
     whole = json.loads(run.model_dump_json())
     return {
-        **{name: whole[name] for name in names.split()},
+        **{name: whole[name] for name in (*names.split(), "throughput")},
         "created": run.created,
         "images": run.images,
         "metrics": whole["metrics"],
@@ -114,6 +114,14 @@ def flat(value: Any, path: str = "") -> dict[str, str]:
             found |= flat(inner, f"{path}.{name}" if path else str(name))
         return found
     return {path: json.dumps(value)}
+
+
+def recipe(run: RunRecord) -> dict[str, str]:
+    """What could be said on the command line to make another row of a method: {word: value}."""
+    split = {name: value for name, value in run.split.items() if name not in ("about", "also")}
+    network = {"name": run.network.name, **run.network.settings}
+    found = flat({"method": run.config, "network": network, "split": split})
+    return {name: value.strip('"') for name, value in found.items()}
 
 
 def settings(run: RunRecord) -> dict[str, str]:

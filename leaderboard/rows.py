@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ from bench.record import HEADLINES, METRICS
 from leaderboard.ranks import TOGETHER, Drawn, Rank, costs, over_seeds, ranks
 
 SEEDS = 3  # that a ranked row has at least
+MANY = 40  # rows that read alike, from which on nobody is helped by what tells them apart
 SHOWN = ("miou", "abs_rel", "rmse", "angle_mean")
 DEVELOPMENT = ("minicity_dev", "minicity_overcast")  # hyper-parameters were chosen on their target labels: never ranked
 LAST = "last"
+MARKED = ["oracle", "target_labels", "seeds", "why"]  # what a mark is made of
 CLAIMED, SCORED, REPRODUCED = "self-reported", "scored", "reproduced"  # trust: of a row, the least of its runs
 
 
@@ -33,8 +35,9 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
     numbers = [*SHOWN, "delta", "hours", "images_per_second", "ratio", "parameters", "steps"]
     means = groups[numbers].mean().reindex(shared.index)
     spread = groups[[*SHOWN, "delta"]].std().add_suffix("_std").reindex(shared.index)
-    kept = "team method role oracle target_labels selection limit standard network weights precision world overrides"
-    table = shared[[*kept.split(), "bench", "family", "device", "testbed", "manifest", "scored", "classes"]]
+    kept = "team extra method role oracle target_labels selection limit standard network weights precision world"
+    kept += " overrides declared bench family device testbed manifest scored classes"
+    table = shared[kept.split()]
     table = table.join([means, spread])
     table["seeds"] = groups.size().reindex(shared.index, fill_value=0)
     table["torn"] = torn.groupby("recipe").size().reindex(shared.index, fill_value=0)
@@ -48,7 +51,11 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
     table["variant"] = variants(table)
     table["gap"] = gaps(table)
     development = runs["split"].iloc[0] in DEVELOPMENT
-    table["why"] = reasons(table, usual_test_set(whole), development)
+    usual = {name: usually(whole, name) for name in ("manifest", "declared")}
+    table["beside"] = table["limit"].isna()  # may stand beside the others in a figure: the same question was asked
+    for name, value in usual.items():
+        table["beside"] &= table[name] == value
+    table["why"] = reasons(table, usual, development)
     return table
 
 
@@ -103,24 +110,42 @@ def variants(table: pd.DataFrame) -> pd.Series:
         if table[name].nunique(dropna=False) > 1:
             for mine, value in zip(words, table[name], strict=True):
                 mine += [f"{name}={str(value)[:12]}"] if pd.notna(value) and value not in ("", "none") else []
-    found = pd.Series([" ".join(mine) for mine in words], index=table.index)
+    return pd.Series([" ".join(mine) for mine in words], index=table.index)
+
+
+def told_apart(table: pd.DataFrame, settings: Callable[[str], Mapping[str, str]]) -> pd.Series:
+    """The variants; where two rows of a method read alike, with the settings of their newest runs that differ."""
+    found = table["variant"].copy()
+    alike = table[table.duplicated(["method", "variant"], keep=False)]
+    for _, same in alike.groupby(["method", "variant"], sort=False):
+        if len(same) > MANY:
+            continue
+        each = {at: settings(runs[-1]) if runs else {} for at, runs in zip(same.index, same["runs"], strict=True)}
+        names = dict.fromkeys(name for one in each.values() for name in one)
+        differ = [name for name in names if len({one.get(name) for one in each.values()}) > 1]
+        for at, one in each.items():
+            words = [str(found[at]), *(f"{name}={one[name]}" for name in differ[:3] if name in one)]
+            found[at] = " ".join(words).strip()
     twice = pd.DataFrame({"method": table["method"], "words": found}).duplicated(keep=False)
     return found.where(~twice, (found + " recipe=" + table["id"].str[:6]).str.strip())
 
 
-def usual_test_set(whole: pd.DataFrame) -> str:
-    """The images most runs were scored on: only rows of one test set can be compared image by image."""
+def usually(whole: pd.DataFrame, name: str) -> str:
+    """Of the test images, or of the split's declaration, the one of most runs: only its rows can be compared."""
     scored = whole[whole["stats"]]  # where there are any, claims have no vote
-    counts = (scored if len(scored) else whole)["manifest"].value_counts()
+    known = scored if len(scored) else whole
+    standard = known[known["standard"]]
+    counts = (standard if len(standard) else known)[name].value_counts()
     return str(counts.index[0]) if len(counts) else ""
 
 
-def reasons(table: pd.DataFrame, test_set: str, development: bool) -> list[str]:
+def reasons(table: pd.DataFrame, usual: Mapping[str, str], development: bool) -> list[str]:
     """Why each row is not ranked; empty for one that is."""
-    return [reason(row, test_set, development) for row in dicts(table)]
+    needed = "oracle selection target_labels limit standard seeds torn manifest declared trust"
+    return [reason(row, usual, development) for row in dicts(table[needed.split()])]
 
 
-def reason(row: Mapping[str, Any], test_set: str, development: bool) -> str:
+def reason(row: Mapping[str, Any], usual: Mapping[str, str], development: bool) -> str:
     if row["oracle"]:
         return "picked by target labels" if row["selection"] == "oracle" else "oracle: learnt from target labels"
     if row["target_labels"]:
@@ -129,12 +154,14 @@ def reason(row: Mapping[str, Any], test_set: str, development: bool) -> str:
         return f"a quick look at {row['limit']:.0f} images"
     if not row["standard"]:
         return "not the split as declared"
+    if row["declared"] != usual["declared"]:
+        return "the split was declared otherwise then"
     if development:
         return "a split for choosing hyper-parameters"
     if row["seeds"] < SEEDS:
         torn = f", {row['torn']} incomplete" if row["torn"] else ""
         return f"{row['seeds']} of {SEEDS} seeds{torn}"
-    if row["manifest"] != test_set:
+    if row["manifest"] != usual["manifest"]:
         return "another set of test images"
     if row["trust"] == CLAIMED:
         return "self-reported: no statistics to score from"
@@ -182,17 +209,18 @@ def place(table: pd.DataFrame, by: str, drawn: Mapping[str, Drawn]) -> pd.DataFr
             row["id"]: {m: over_seeds(row["id"], [drawn[run] for run in row["runs"]], m) for m in metrics}
             for row in dicts(ranked[["id", "runs"]])
         }
-        plain = {row["id"]: {m: np.array([row[m]]) for m in metrics} for row in dicts(ranked)}
+        plain = {row["id"]: {m: np.array([row[m]]) for m in metrics} for row in dicts(ranked[["id", *metrics]])}
         found = ranks(list(ranked["id"]), costs(plain, metrics)[:, 0], costs(samples, metrics))
     for name in ("place", "low", "high", "group", "beats_next"):
         table[name] = [getattr(found[one], name) if one in found else math.nan for one in table["id"]]
     table["rank"] = [
         mark(row) if pd.isna(p) else f"{p:.0f}" if a == b else f"{p:.0f} ({a:.0f}-{b:.0f})"
-        for row, p, a, b in zip(dicts(table), table["place"], table["low"], table["high"], strict=True)
+        for row, p, a, b in zip(dicts(table[MARKED]), table["place"], table["low"], table["high"], strict=True)
     ]
     first = metrics[0]
     table["_unranked"] = table["place"].isna()
     table["_by"] = table[first] * (-1 if METRICS[first].higher_is_better else 1)
     table["_bound"] = table["oracle"] | (table["target_labels"] > 0)
-    table = table.sort_values(["_unranked", "place", "_bound", "_by", "date", "method"], kind="stable")
-    return table.drop(columns=["_unranked", "_by", "_bound"]).reset_index(drop=True)
+    table["_apart"] = ~table["beside"]
+    table = table.sort_values(["_unranked", "place", "_bound", "_apart", "_by", "date", "method"], kind="stable")
+    return table.drop(columns=["_unranked", "_by", "_bound", "_apart"]).reset_index(drop=True)

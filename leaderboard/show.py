@@ -32,6 +32,9 @@ from leaderboard.rows import dicts
 
 FEW = 8  # options that are shown as links side by side
 TALL = 24  # rows, from which on a grid scrolls
+THEME = """themeQuartz.withParams({fontFamily: 'inherit', headerFontSize: 12, spacing: 6,
+    backgroundColor: 'var(--paper)', foregroundColor: 'var(--ink)', headerBackgroundColor: 'var(--tint)',
+    borderColor: 'var(--line)', accentColor: 'var(--accent)', chromeBackgroundColor: 'var(--tint)'})"""
 FILES = {"csv": "CSV", "parquet": "Parquet", "tex": "LaTeX", "md": "Markdown"}
 
 
@@ -113,7 +116,7 @@ def linked(row: dict[str, Any], column: Column) -> str | Component:
 
 def grid(table: Table, query: Query) -> Component:
     """Sorted and filtered in the browser; its state goes into the address, and with it into the downloads."""
-    needed = {"id", "group"} & set(table.frame.columns)
+    needed = {"id", "group", "beats_next"} & set(table.frame.columns)
     for column in table.columns:
         needed |= {name for name in (column.name, column.spread, column.link, column.shown) if name}
     frame = table.frame[[name for name in table.frame.columns if name in needed]]
@@ -124,7 +127,7 @@ def grid(table: Table, query: Query) -> Component:
     held = [row for row in rows if row["id"] in table.pinned]
     tall = len(rows) > TALL
     options: dict[str, Any] = {
-        "theme": {"function": "themeQuartz.withParams({fontFamily: 'inherit', headerFontSize: 12, spacing: 6})"},
+        "theme": {"function": THEME},
         "domLayout": "normal" if tall else "autoHeight",
         "pinnedBottomRowData": held,
         "rowClassRules": {"tied": "params.data.group % 2 == 1", "unranked": "params.data.place === null"},
@@ -140,7 +143,10 @@ def grid(table: Table, query: Query) -> Component:
         columnDefs=groups(table.columns, query.sort),
         defaultColDef={"resizable": True, "sortable": True, "wrapHeaderText": True, "autoHeaderHeight": True},
         getRowId="params.data.id",
-        eventListeners={one: [f"boardState(params, '{table.name}')"] for one in ("sortChanged", "filterChanged")},
+        eventListeners={
+            **{one: [f"boardState(params, '{table.name}')"] for one in ("sortChanged", "filterChanged")},
+            "displayedColumnsChanged": ["boardColumns(params)"],
+        },
         filterModel=model(query.filter),
         dashGridOptions=options,
         style={"height": ("70vh" if "id" in needed else "26rem") if tall else None, "width": "100%"},
@@ -149,6 +155,7 @@ def grid(table: Table, query: Query) -> Component:
     return html.Section(
         [
             html.P(table.caption, className="caption"),
+            html.P(className="chips", **{"data-grid": table.name, "aria-label": "Filters"}),
             component,
             downloads(table),
             html.Details([html.Summary("What the columns mean"), html.Dl(meaning, className="facts")]),
@@ -216,6 +223,8 @@ def definition(column: Column, order: str) -> dict[str, Any]:
         found["comparator"] = {"function": "boardOrder"}
     if column.link:
         found |= {"cellRenderer": "BoardLink", "cellRendererParams": {"href": column.link}}
+    if column.name == "place":
+        found["tooltipValueGetter"] = {"function": "boardBeats(params.data.beats_next)"}
     if column.name in ("place", "method"):
         found["pinned"] = "left"
     name, _, way = order.partition(":")

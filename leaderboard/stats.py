@@ -87,3 +87,11 @@ def below(found: Statistics) -> NDArray[np.float64] | None:
         return None
     counts = np.cumsum(found["normals.histogram"].sum(0, dtype=np.int64))
     return 100 * counts / counts[-1] if counts[-1] else None
+
+
+def by_range(found: Statistics) -> dict[str, NDArray[np.float64]] | None:
+    """Depth's headline errors over the pixels in each of DEPTH_RANGES; None for statistics of an older suite."""
+    if "depth.range_count" not in found:
+        return None
+    count, relative, squared = (found[f"depth.range_{name}"].sum(0) for name in ("count", "relative", "squared"))
+    return {"abs_rel": share(relative, count), "rmse": np.sqrt(share(squared, count))}

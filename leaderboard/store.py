@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import math
@@ -73,16 +74,15 @@ class Index:
             return False
         if cases != self.case_stamps:
             self.cases, self.case_stamps = Desk.of(self.root).cases(), cases
-        rows, faults = gather([(file, found[file]) for file in changed])
-        stale = {Path(file).parent.name for file in (*changed, *gone)}
-        fresh = pd.DataFrame(rows, columns=names())
+        fresh, faults = gather([(file, found[file]) for file in changed])
+        stale = {os.path.basename(os.path.dirname(file)) for file in (*changed, *gone)}
         kept = self.frame[~self.frame["key"].isin(stale)] if len(self.frame) else self.frame
         frame = pd.concat([kept, fresh], ignore_index=True) if len(kept) else fresh
         self.frame = frame.sort_values(["created", "key"], kind="stable", ignore_index=True)
         self.faults = {f: why for f, why in self.faults.items() if f in found and f not in changed} | faults
         known = {key: one for key, one in self.runs.items() if key not in stale}
-        fields = ("written", "manifest", "classes", "team")
-        self.runs = known | {one["key"]: Run(*(one[name] for name in fields)) for one in rows}
+        fields = (fresh[name].tolist() for name in ("written", "manifest", "classes", "team"))
+        self.runs = known | {key: Run(*one) for key, *one in zip(fresh["key"].tolist(), *fields, strict=True)}
         self.stamps, self.version = found, digest(found | cases)
         return True
 
@@ -94,7 +94,7 @@ class Index:
 
     def record(self, key: str) -> RunRecord:
         """All that a run says of itself, read from its file. KeyError: not in the index; ValueError: unreadable."""
-        return entry(self.folder(key))[0]
+        return entry(str(self.folder(key)))[0]
 
 
 def scan(root: Path) -> Iterable[tuple[str, Stamp]]:
@@ -138,57 +138,58 @@ def digest(stamps: dict[str, Stamp]) -> str:
     return whole.hexdigest()[:16]
 
 
-def gather(files: Sequence[tuple[str, Stamp]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def gather(files: Sequence[tuple[str, Stamp]]) -> tuple[pd.DataFrame, dict[str, str]]:
     """A row for each file that can be read, and a line for each that cannot."""
     if len(files) < WORTHWHILE or (os.cpu_count() or 1) < 2:
         return gather_here(files)
-    parts = [files[at : at + 1000] for at in range(0, len(files), 1000)]
-    rows: list[dict[str, Any]] = []
-    faults: dict[str, str] = {}
+    parts = [files[at : at + 2000] for at in range(0, len(files), 2000)]
     try:
-        with ProcessPoolExecutor(min(8, os.cpu_count() or 1), get_context("spawn")) as pool:
-            for some, others in pool.map(gather_here, parts):
-                rows += some
-                faults |= others
+        with ProcessPoolExecutor(min(8, os.cpu_count() or 1), get_context("spawn"), gc.disable) as pool:
+            found = list(pool.map(gather_here, parts))  # as frames: rows would cost more to send than to make
     except BrokenProcessPool:  # a program that cannot be started a second time
         return gather_here(files)
-    return rows, faults
+    faults = {file: why for _, some in found for file, why in some.items()}
+    return pd.concat([frame for frame, _ in found if len(frame)] or [empty()], ignore_index=True), faults
 
 
-def gather_here(files: Sequence[tuple[str, Stamp]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def gather_here(files: Sequence[tuple[str, Stamp]]) -> tuple[pd.DataFrame, dict[str, str]]:
     rows, faults = [], {}
     for file, (written, _, stands_on) in files:
+        folder = os.path.dirname(file)
         try:
-            run, complete = entry(Path(file).parent)
-            if bool(run.team) != (Path(file).parents[3].name == FOLDER):
+            run, complete = entry(folder)
+            if bool(run.team) != (os.path.basename(folder.rsplit("/", 3)[0]) == FOLDER):
                 raise ValueError(f"{file} names a team and is no submission, or is one and names none")
             rows.append(row(run, complete, stands_on, written))
         except (OSError, ValueError, KeyError, TypeError) as error:
             faults[file] = " ".join(str(error).split())
-    return rows, faults
+    return pd.DataFrame(rows, columns=names()), faults
 
 
-def entry(folder: Path) -> tuple[RunRecord, bool]:
+def entry(folder: str) -> tuple[RunRecord, bool]:
     """A run's record, and whether it is whole: without a record it is what was asked for."""
-    file = folder / record.RECORD
+    file, key = f"{folder}/{record.RECORD}", os.path.basename(folder)
     try:
-        run = RunRecord.model_validate_json(file.read_bytes())
+        with open(file, "rb") as content:
+            run = RunRecord.model_validate_json(content.read())
         whole = run.schema_version == record.SCHEMA
     except FileNotFoundError:
-        asked = json.loads((folder / record.RUN).read_text())
-        return RunRecord.model_validate({"key": folder.name, "metrics": {}, "created": ""} | asked["record"]), False
+        asked = json.loads(Path(folder, record.RUN).read_text())
+        return RunRecord.model_validate({"key": key, "metrics": {}, "created": ""} | asked["record"]), False
     except ValueError:
         whole = False
     if not whole:
-        run = record.read(file)  # says what is wrong with it
-    if run.key != folder.name:
+        run = record.read(Path(file))  # says what is wrong with it
+    if run.key != key:
         raise ValueError(f"{file} is the record of {run.key[:40]}, not of its folder")
     return run, bool(run.metrics) and not run.incomplete
 
 
 def row(run: RunRecord, complete: bool, stands_on: int, written: int) -> dict[str, Any]:
     """What tables and figures need of a run; the rest stays in its file."""
-    split, network = canonical(run.split), canonical([run.network.name, run.network.weights, run.network.settings])
+    network = canonical([run.network.name, run.network.weights, run.network.settings])
+    declared = canonical({name: value for name, value in run.split.items() if name not in ("about", "also")})
+    split = declared + canonical([run.split.get("about"), run.split.get("also")])
     rules = canonical([run.protocol, run.limit])
     recipe = canonical([run.method, run.config, run.target_labels, run.world, run.team])
     speed = run.throughput.get("batch1") or {}
@@ -205,6 +206,7 @@ def row(run: RunRecord, complete: bool, stands_on: int, written: int) -> dict[st
         "target_labels": run.target_labels,
         "split": run.split["name"],
         "protocol": run.protocol,
+        "declared": short(declared),
         "evaluator": ".".join(run.versions.get("bench", "?").split(".")[:2]),
         "scored": tuple(run.split.get("scored", ())),
         "source": tuple(domain["dataset"] for domain in run.split.get("source", ())),
@@ -234,14 +236,15 @@ def row(run: RunRecord, complete: bool, stands_on: int, written: int) -> dict[st
         "stats": stands_on >= SCORE,
         "reproduced": stands_on == PROOF,
         "team": run.team,
+        "extra": run.extra_data,
         "classes": tuple(run.per_class),
         "per_class": tuple(run.per_class.values()),
-        **{name: run.metrics.get(name, math.nan) for name in METRICS},
+        **dict.fromkeys(METRICS, math.nan),
+        **{name: value for name, value in run.metrics.items() if name in METRICS},
     }
 
 
-def canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def short(*words: str) -> str:

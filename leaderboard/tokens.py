@@ -37,6 +37,7 @@ class Token:
     revoked: str = ""  # when
     hourly: int = 30  # requests that send something, good or not
     daily: int = 10  # submissions received
+    monthly: int = 100  # in 30 days
     total: int = 1000
 
     def fault(self, scope: str) -> str:
@@ -50,7 +51,7 @@ class Token:
 
 def issue(
     desk: Desk, team: str, scopes: Sequence[str] = SCOPES, days: float = 365,
-    hourly: int = 30, daily: int = 10, total: int = 1000,
+    hourly: int = 30, daily: int = 10, monthly: int = 100, total: int = 1000,
 ) -> tuple[Token, str]:  # fmt: skip
     """A new token and the words that its owner sends. Refusal in one line."""
     if not re.fullmatch(TEAM, team):
@@ -65,7 +66,7 @@ def issue(
     end = at + timedelta(days=days)
     token = Token(
         name, digest(words), team, tuple(scopes), at.isoformat(timespec="seconds"), end.isoformat(),
-        hourly=hourly, daily=daily, total=total,
+        hourly=hourly, daily=daily, monthly=monthly, total=total,
     )  # fmt: skip
     write(desk, token)
     return token, words

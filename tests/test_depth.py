@@ -107,3 +107,11 @@ def test_an_output_spans_the_networks_range_evenly_in_the_logarithm():
     raw = torch.tensor([-100.0, 0.0, 100.0]).view(1, 1, 1, 3)
     assert TASK.decode(raw, (1, 3), PROBLEM).flatten().tolist() == pytest.approx([1, math.sqrt(80), 80], rel=1e-5)
     assert TASK.canonical(raw, PROBLEM).flatten().tolist() == pytest.approx([0, 0.5, 1])
+
+
+def test_errors_are_kept_for_each_range_of_true_depth_and_add_up():
+    found = TASK.statistics(np.float32([[2.0, 12.0, 44.0, 9.0]]), np.float32([[1.0, 10.0, 40.0, 0.0]]), RULES)
+    assert found["range_count"].tolist() == [0, 1, 0, 0, 0, 1, 0, 1, 0]  # 1 to 2, 10 to 20 and 40 to 80 m
+    assert found["range_relative"][[1, 5, 7]] == pytest.approx([1, 0.2, 0.1])
+    assert found["range_squared"][[1, 5, 7]] == pytest.approx([1, 4, 16])
+    assert all(found[f"range_{name}"].sum() == pytest.approx(found[name]) for name in ("count", "relative", "squared"))

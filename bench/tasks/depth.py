@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.problem import Problem
+from bench.record import DEPTH_RANGES
 from bench.tasks.contract import Rules, Statistics, pooled, ratio, resized, upsampled
 
 SCALED = "_median_scaled"
@@ -48,6 +49,7 @@ class Depth:
         metric = errors(np.clip(guess, near, far), truth)
         scaled = errors(np.clip(guess * scale, near, far), truth)
         sums = metric | {name + SCALED: value for name, value in scaled.items()}
+        sums |= ranges(np.clip(guess, near, far), truth)
         return {"count": np.array(truth.size)} | sums
 
     def metrics(self, statistics: Statistics) -> dict[str, float]:
@@ -95,3 +97,11 @@ def errors(guess: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, 
         *(np.count_nonzero(log < power * math.log(1.25)) for power in (1, 2, 3)),
     )
     return {name: np.asarray(value) for name, value in zip(SUMS, sums, strict=True)}
+
+
+def ranges(guess: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """The pixels of an image in each of DEPTH_RANGES, by their true depth, and the sums of their errors."""
+    at, among = np.searchsorted(DEPTH_RANGES[1:-1], truth, "right"), len(DEPTH_RANGES) - 1
+    gap = guess - truth
+    sums = {"count": None, "relative": np.abs(gap) / truth, "squared": gap * gap}
+    return {f"range_{name}": np.bincount(at, weights, among) for name, weights in sums.items()}

@@ -89,6 +89,8 @@
     const said = Number(value).toFixed(digits);
     return spread === null || spread === undefined ? said : `${said} ± ${Number(spread).toFixed(digits)}`;
   };
+  functions.boardBeats = (share) =>
+    share === null || share === undefined ? null : `better than the row below in ${(100 * share).toFixed(1)} % of the draws`;
   functions.boardOrder = (a, b, x, y, down) => {
     const none = (v) => v === null || v === undefined;
     if (none(a) || none(b)) return none(a) === none(b) ? 0 : none(a) === !down ? 1 : -1;
@@ -107,12 +109,37 @@
       set(address.searchParams);
       window.history.replaceState(window.history.state, "", address);
     }
+    chips(params, grid);
     for (const link of document.querySelectorAll(`a.file[data-grid="${CSS.escape(grid)}"]`)) {
       const to = new URL(link.href, window.location);
       set(to.searchParams);
       link.setAttribute("href", to.pathname + to.search);
     }
   };
+  /* each filter is a button that takes it away again; on a phone nothing but the rank is held at the left */
+  functions.boardColumns = (params) => {
+    if (window.innerWidth < 640) params.api.setColumnsPinned(["method"], null);
+  };
+  function chips(params, grid) {
+    const place = document.querySelector(`.chips[data-grid="${CSS.escape(grid)}"]`);
+    if (!place) return;
+    const filter = params.api.getFilterModel();
+    place.replaceChildren(...Object.keys(filter).map((name) => {
+      const one = filter[name];
+      const said = one.conditions ? "several conditions" : `${one.type} ${one.filter ?? ""}${one.filterTo ? ` to ${one.filterTo}` : ""}`;
+      const chip = document.createElement("button");
+      chip.type = "button";
+      chip.textContent = `${params.api.getColumnDef(name)?.headerName ?? name}: ${said} ✕`;
+      chip.setAttribute("aria-label", `Remove the filter ${name}: ${said}`);
+      chip.addEventListener("click", () => {
+        const left = { ...params.api.getFilterModel() };
+        delete left[name];
+        params.api.setFilterModel(left);
+      });
+      return chip;
+    }));
+  }
+
   const components = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
   components.BoardLink = (props) => {
     const href = props.data[props.href];

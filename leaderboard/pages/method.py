@@ -47,7 +47,7 @@ def results(tables: list[pd.DataFrame]) -> list[Block]:
     listed = (
         Column("split", "split", link="place_href"),
         columns.RANK,
-        Column("variant", "variant", link="method_href"),
+        Column("variant", "variant", link="method_href", width=260),
         Column("selection", "checkpoint"),
         *(columns.metric(name) for name in rows.SHOWN if columns.has(table, name)),
         *(
@@ -57,4 +57,5 @@ def results(tables: list[pd.DataFrame]) -> list[Block]:
         ),
     )
     frame = table.assign(variant=table["variant"].where(table["variant"] != "", "plain"))
-    return [text("Results", kind="h2"), Table(frame, listed, "Every row of this method, on every split")]
+    frame = frame.drop(columns="group")  # ties of several boards in one table would be no ties
+    return [text("Results", kind="h2"), Table(frame, listed, "Every row of this method, on every split", "results")]

@@ -80,6 +80,7 @@ def facts(run: RunRecord, board: Board) -> Facts:
         ("key", run.key),
     ]  # fmt: skip
     if run.team:
+        words.insert(0, ("extra data", run.extra_data or "none"))
         words.insert(0, ("submitted by", run.team))
         words.insert(1, ("trust", Link(SAYS[trust(board, run.key)], "/submissions")))
     if found := "; ".join(filter(None, marks)):
@@ -106,12 +107,12 @@ def numbers(run: RunRecord, board: Board) -> Iterator[Block]:
     found = board.statistics(run.key)
     if found is not None:
         table = receipt.recheck(run, found)
-        names = {"metric": "metric", "agrees": "agrees"}
+        table["metric"] = [columns.label(name) for name in table["metric"]]
         shown = (
-            Column("metric", names["metric"]),
+            Column("metric", "metric"),
             Column("recorded", "in the record", digits=5),
             Column("again", "from the statistics", digits=5),
-            Column("agrees", names["agrees"]),
+            Column("agrees", "agrees"),
         )
         yield Table(table, shown, f"Reckoned again from the statistics of {len(found.stems)} test images")
     elif run.metrics:
@@ -191,6 +192,7 @@ def provenance(run: RunRecord) -> Facts:
             ("versions", ", ".join(f"{name} {word}" for name, word in run.versions.items()) or "?"),
             ("hardware", ", ".join(filter(None, run.hardware.values())) or "?"),
             ("precision", f"{run.precision or '?'}, {run.world} process{'es' * (run.world != 1)}"),
+            ("restarts", f"{run.restarts}, each continued" if run.restarts else "none"),
             ("repeats to the bit", "yes" if run.exact else "not promised on this device"),
             ("throughput", pace),
             ("BatchNorm", run.batchnorm or "?"),

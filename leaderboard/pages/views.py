@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from bench.record import METRICS
+from bench.record import DEPTH_RANGES, METRICS
 from leaderboard import classes, columns, figures, rows, stats
 from leaderboard.board import Board, Place
 from leaderboard.page import Block, Choice, Column, Figure, Link, Page, Query, Table, missing, text
 from leaderboard.pages import front
 
 MOST = 30  # rows in a figure: the best ones
+SHORT = 32  # letters of a row's name
+WIDE = 720  # pixels that a figure with names beside it needs
 
 
 def page(board: Board, name: str, query: Query) -> Page:
@@ -25,16 +28,21 @@ def page(board: Board, name: str, query: Query) -> Page:
     table = board.ranking(place, query.by, query.selection, query.classes).table
     if not len(table):
         return missing(title, "No run of this split is there yet.")
-    table = labelled(front.linked(table))
+    apart = int((~table["beside"]).sum())
+    table = labelled(front.linked(table[table["beside"]]))
+    told = f"Left out: {apart} row{'s' * (apart != 1)} of other test images, or of the split as it was not declared."
+    notes = (text(told),) if apart else ()
     switches = front.switches(board, query, place, f"/view/{name}", keep)
-    return Page(f"{title}: {place.split}", (front.places(board, place), *switches, *draw(board, place, query, table)))
+    blocks = (front.places(board, place), *switches, *draw(board, place, query, table), *notes)
+    return Page(f"{title}: {place.split}", blocks)
 
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
     """Each row with one short name that no other row has."""
-    names = (table["method"] + " " + table["variant"]).str.strip().str.slice(0, 60)
-    twice = names.duplicated(keep=False)
-    return table.assign(label=names.where(~twice, names.str.slice(0, 50) + " " + table["id"].str[:6]))
+    whole = table["method"] + " " + table["variant"].str.replace(r"\bmethod\.", "", regex=True)
+    names = whole.str.strip().str.slice(0, SHORT)
+    unclear = names.duplicated(keep=False) | (whole.str.len() > SHORT)
+    return table.assign(label=names.where(~unclear, names.str.slice(0, SHORT - 5) + "… " + table["id"].str[:4]))
 
 
 def metric_choice(query: Query, path: str, names: list[str], keep: tuple[str, ...]) -> tuple[str, Choice]:
@@ -68,6 +76,7 @@ def pareto(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tup
             Figure(
                 figures.pareto(some, metric),
                 Table(said, columns_, f"{columns.label(metric)} against images/s on {testbed}"),
+                WIDE,
             ),
         ]
     if len(blocks) == 1:
@@ -114,12 +123,6 @@ def heat(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple
 
 
 def depth(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
-    note = text(
-        "Errors by range of depth cannot be shown: a run's statistics hold sums over all valid pixels of an image. "
-        "For ranges, the depth task (bench/tasks/depth.py) would have to keep its count and its sums once for each "
-        "range of true depth; runs scored before that would need their predictions again.",
-        kind="note",
-    )
     names = [name for name, one in METRICS.items() if one.task == "depth" and not one.oracle]
     runs = board.runs(place, query.selection)
     means = runs[runs["complete"]].groupby("recipe")[[*names, *(f"{n}_median_scaled" for n in names)]].mean()
@@ -130,14 +133,33 @@ def depth(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tupl
                 values = {name: means.loc[row["id"], name + form] for name in names}
                 lines.append({"label": row["label"], "method_href": row["method_href"], "scale": words, **values})
     if not lines:
-        return note, text("No run of this split is scored in depth.", kind="note")
+        return (text("No run of this split is scored in depth.", kind="note"),)
     listed = (
-        Column("label", "row", link="method_href"),
+        Column("label", "row", link="method_href", width=300),
         Column("scale", "scale", "metric: as predicted, what ranks; median-scaled: each image's guess scaled by the "
                "ratio of medians, which looks at the truth"),
         *(columns.metric(name, spread=False) for name in names),
     )  # fmt: skip
-    return note, Table(pd.DataFrame(lines), listed, "Depth: metric and median-scaled errors, means over seeds", "depth")
+    words = "Depth: metric and median-scaled errors, means over seeds"
+    return *by_range(board, query, table), Table(pd.DataFrame(lines), listed, words, "depth")
+
+
+def by_range(board: Board, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
+    """A row's errors over near and far pixels apart, means over seeds."""
+    metric, choice = metric_choice(query, "/view/depth", ["abs_rel", "rmse"], VIEWS["depth"][1])
+    spans = [f"{a:g} to {b:g} m" if b < np.inf else f"over {a:g} m" for a, b in pairwise(DEPTH_RANGES)]
+    found = {}
+    for row in rows.dicts(table[table["seeds"] > 0].head(12)):
+        each = [one[metric] for key in row["runs"] if (one := board.depths(key)) is not None]
+        if each:
+            found[row["label"]] = pd.Series(np.mean(each, 0), index=spans)
+    if not found:
+        return (text("No run keeps its errors by range of depth: they were scored by an older suite.", kind="note"),)
+    frame = pd.DataFrame(found).T.dropna(axis=1, how="all")
+    listed = (Column("label", "row"), *(Column(name, name, digits=columns.digits(metric)) for name in frame.columns))
+    words = f"{columns.label(metric)} by range of true depth, means over seeds"
+    numbers = Table(frame.reset_index(names="label"), listed, words)
+    return choice, Figure(figures.across(frame, metric, "true depth"), numbers, WIDE)
 
 
 def normals(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
@@ -158,7 +180,7 @@ def normals(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tu
           for name in frame.columns[2:]),
     )  # fmt: skip
     words = "Share of pixels with an angle below a threshold"
-    return (Figure(figures.angles(curves, stats.PER_DEGREE), Table(frame, listed, words)),)
+    return (Figure(figures.angles(curves, stats.PER_DEGREE), Table(frame, listed, words), WIDE),)
 
 
 def seeds(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
@@ -180,7 +202,7 @@ def seeds(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tupl
     )
     frame = runs[["label", "seed", "run_href", *names]].reset_index(drop=True)
     words = f"{columns.label(metric)} of every seed"
-    return choice, Figure(figures.strips(frame, metric), Table(frame, listed, words))
+    return choice, Figure(figures.strips(frame, metric), Table(frame, listed, words), WIDE)
 
 
 def selection(board: Board, place: Place, query: Query, table: pd.DataFrame) -> tuple[Block, ...]:
@@ -207,14 +229,18 @@ def selection(board: Board, place: Place, query: Query, table: pd.DataFrame) -> 
     frame = several.reset_index(names="label")
     listed = (Column("label", "row"), *(Column(n, n, digits=columns.digits(metric)) for n in several.columns))
     words = f"{columns.label(metric)} by selection rule, means over seeds"
-    return choice, said, Figure(figures.rules(several, metric), Table(frame, listed, words))
+    return (
+        choice,
+        said,
+        Figure(figures.across(several, metric, "checkpoint picked by"), Table(frame, listed, words), WIDE),
+    )
 
 
 View = tuple[str, tuple[str, ...], Callable[[Board, Place, Query, pd.DataFrame], tuple[Block, ...]]]
 VIEWS: dict[str, View] = {  # title, the words of its link, what draws it
     "pareto": ("Accuracy against speed", ("selection", "metric"), pareto),
     "classes": ("IoU of each class", ("selection", "classes", "pin"), heat),
-    "depth": ("Depth", ("selection",), depth),
+    "depth": ("Depth", ("selection", "metric"), depth),
     "normals": ("Normals", ("selection",), normals),
     "seeds": ("Spread over seeds", ("selection", "metric"), seeds),
     "selection": ("Selection rules", ("metric",), selection),

@@ -55,6 +55,11 @@ def statistics(skill: float, seed: int, classes: int = 16, images: int = 24) -> 
         sums |= {"squared": 100 * relative**2, "squared_log": relative**2}
         sums |= dict.fromkeys(("within1", "within2", "within3"), right)
         found |= {f"depth.{name}{form}": values * count for name, values in sums.items()}
+    near = np.zeros((images, 9))
+    near[:, 4], near[:, 5] = 0.6, 0.4  # of the pixels between 5 and 10, and 10 and 20 m
+    found["depth.range_count"] = near * 1000
+    found["depth.range_relative"] = near * relative[:, None] * 1000
+    found["depth.range_squared"] = near * np.arange(9) ** 2 * (relative[:, None] ** 2) * 1000
     found |= {"normals.count": count, "normals.sum": angle * count, "normals.squared": angle**2 * count}
     return found | {"normals.histogram": histogram}
 

@@ -154,8 +154,12 @@ def test_a_sorted_and_filtered_grid_is_a_link_and_a_file(visit, address, chromiu
     )
     assert set(methods(page)) == {"beta", "delta", "single_task"}
     page.wait_for_function("() => document.querySelector('a.file').href.includes('filter=')")
+    chip = page.get_by_role("button", name="Remove the filter method: contains ta")
     text = page.request.get(page.locator("a.file").first.evaluate("a => a.href")).text()
     assert [line.split(",")[7] for line in text.splitlines()[1:]] != [] and "gamma" not in text and "beta" in text
+    chip.click()
+    page.wait_for_function("() => !location.search.includes('filter=')")
+    assert "gamma" in methods(page) and chip.count() == 0
 
 
 def test_a_row_leads_to_its_run_and_back(visit, address):

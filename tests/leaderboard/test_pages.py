@@ -139,8 +139,13 @@ def test_speeds_of_two_testbeds_are_two_figures(tmp_path):
     assert len(found) == 2 and {len(one.table.frame) for one in found} == {1}
 
 
-def test_depth_by_range_says_what_is_missing(board):
-    assert "bench/tasks/depth.py" in words(at(board, "/view/depth"))
+def test_depth_is_shown_by_range_of_true_depth(board, tmp_path):
+    (figure,) = blocks(at(board, "/view/depth?metric=rmse"), Figure)
+    shown = figure.table.frame.set_index("label")
+    assert list(shown.columns) == ["5 to 10 m", "10 to 20 m"]  # where there are pixels
+    assert shown.loc["gamma", "5 to 10 m"] < shown.loc["source_only", "5 to 10 m"] < shown.loc["source_only"].iloc[1]
+    keep(tmp_path, "older", 0, None, {"abs_rel": 0.3})
+    assert "older suite" in words(at(Board.of(tmp_path), "/view/depth"))
 
 
 def test_selection_rules_stand_side_by_side_for_the_same_runs(board):
@@ -171,7 +176,7 @@ def test_a_record_that_does_not_follow_from_its_statistics_is_seen(tmp_path):
     board = Board.of(tmp_path)
     page_ = at(board, f"/run/{run_of(board, 'liar')}")
     (again,) = [table.frame for table in blocks(page_, Table) if "agrees" in table.frame.columns]
-    assert again.set_index("metric")["agrees"]["miou"] == "NO"
+    assert again.set_index("metric")["agrees"]["mIoU % ↑"] == "NO"
 
 
 def test_two_methods_are_compared_by_classes_with_significance(board):

@@ -56,6 +56,7 @@ def test_what_is_not_ranked_says_why(board):
         ({"limit": 8}, "a quick look at 8 images"),
         ({"standard": False}, "not the split as declared"),
         ({"manifests": {"test": "cd" * 32}}, "another set of test images"),
+        ({"split": SPLIT | {"budget": 999}}, "the split was declared otherwise then"),
         ({"split": SPLIT | {"name": "minicity_dev"}}, "a split for choosing hyper-parameters"),
     ],
 )
@@ -136,3 +137,19 @@ def test_words_that_differ_tell_rows_of_a_method_apart(tmp_path):
     keep(tmp_path, "ours", 0, None, {"miou": 42.0}, precision="bf16")
     variants = rows.variants(Board.of(tmp_path).table(Board.of(tmp_path).place()))
     assert len(set(variants)) == 3 and any("precision=bf16" in word for word in variants)
+
+
+def test_rows_that_read_alike_say_in_which_settings_they_differ(tmp_path):
+    for rate in (0.001, 0.002):
+        keep(tmp_path, "ours", 0, config={"lr": rate, "steps": 3})
+    keep(tmp_path, "other", 0, config={"lr": 0.5})
+    board = Board.of(tmp_path)
+    table = board.table(board.place())
+    assert set(table["variant"]) == {"method.lr=0.001", "method.lr=0.002", ""}
+
+
+def test_another_wording_of_a_split_is_the_same_split(tmp_path):
+    for seed in range(3):
+        keep(tmp_path, "ours", seed)
+        keep(tmp_path, "later", seed, split=SPLIT | {"about": "said better"})
+    assert set(table_of(tmp_path)["why"]) == {""}

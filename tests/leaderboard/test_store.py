@@ -49,7 +49,7 @@ def test_only_what_changed_is_read_again(tmp_path, monkeypatch):
     folder = keep(tmp_path, "ours", 0, None, {"miou": 40.0})
     keep(tmp_path, "ours", 1, None, {"miou": 41.0})
     index, read = index_of(tmp_path), []
-    monkeypatch.setattr(stores, "entry", lambda f, real=stores.entry: read.append(f.name) or real(f))
+    monkeypatch.setattr(stores, "entry", lambda f, real=stores.entry: read.append(Path(f).name) or real(f))
     made = record.read(folder / "record.json")
     made.metrics["miou"] = 44.5
     record.write(made, folder / "record.json")

@@ -227,3 +227,13 @@ def test_a_case_says_its_steps_in_order(found, tmp_path):
     with (found.desk.folder(name) / "events.jsonl").open("a") as file:
         file.write('{"time": "torn')  # by a crash
     assert found.desk.tell(name, "x", state="checked").state == "checked"
+
+
+def test_declared_extra_data_stand_in_the_row_and_on_the_runs_page(found, tmp_path, trusting):
+    body = packed(run_folder(tmp_path), tmp_path / "b.zip")
+    name = sent(found, zipped(told(contents(body), about={"extra_data": "reference images"})))
+    work(found)
+    (row,) = rows_of(found)
+    assert row["extra"] == "reference images"
+    for address in ("/", f"/run/{name}"):
+        assert "reference images" in words_of(found, address)

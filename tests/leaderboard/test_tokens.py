@@ -6,12 +6,13 @@ import json
 import threading
 import zipfile
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bench import bundle
 from leaderboard import tables, tokens
+from leaderboard.desk import Case, Receipt
 from leaderboard.page import Table
 from leaderboard.pages import page
 from tests.leaderboard.bundles import LIMITS, changed, contents, counter, refused, zipped
@@ -139,6 +140,18 @@ def test_a_day_has_so_many_submissions(tmp_path, good):
         assert found.send(changed(good, seed=seed)).status_code == 201
     assert "a day" in found.send(changed(good, seed=3)).json["error"]
     assert len(found.desk.ids()) == 2
+
+
+def test_a_month_has_so_many_submissions_whenever_they_came(tmp_path, good):
+    found = counter(tmp_path / "store", monthly=2)
+    token = tokens.every(found.desk)[0]
+    receipt = Receipt("0" * 32, token.team, token.id, "", 1, "m", "s", 0, "p")
+    for name, days in (("a", 29), ("b", 31), ("c", 2)):
+        received = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        found.ledger.note(Case(replace(receipt, id=name * 32, received=received), "scored"))
+    answer = found.send(good)
+    assert (answer.status_code, answer.json["error"]) == (429, "2 submissions in 30 days")
+    assert 0 < int(answer.headers["Retry-After"]) <= 86400 + 1  # when the one of 29 days ago is a month old
 
 
 def test_what_is_listed_is_neither_markup_nor_a_formula(fresh, good):
