@@ -19,7 +19,7 @@ from methods.parts.transfer import Base, canonical, energies
 from methods.parts.twins import TargetStatistics
 from tests import shapes
 
-BASE, CONTOUR, STATISTICS, ADAPT, BATCH = 300, 100, 12, 20, 8  # steps of each stage, images
+BASE, CONTOUR, STATISTICS, ADAPT, BATCH = 450, 100, 12, 20, 8  # steps of each stage, images
 
 pytestmark = pytest.mark.slow
 
