@@ -11,7 +11,7 @@ import hashlib
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flask.testing import FlaskClient
@@ -27,8 +27,11 @@ SERVED = ("/api/", "/download/", "/picture/")  # files that the server makes
 ASSETS = ("style.css", "board.js", "scheme.js")
 
 
-def export(board: Board, out: Path) -> int:
-    """Write the board to a folder; the number of pages. Raises ValueError if something else is there."""
+def export(board: Board, out: Path, progress: Callable[[int, int], None] = lambda written, known: None) -> int:
+    """Write the board to a folder; the number of pages. Raises ValueError if something else is there.
+
+    progress: is told how many pages are written and how many are known so far.
+    """
     if out.exists() and any(out.iterdir()) and not (out / "assets" / "board.js").exists():
         raise ValueError(f"{out} is not empty and no copy of a board: expected a new folder, or an older copy")
     (out / "assets").mkdir(parents=True, exist_ok=True)
@@ -60,6 +63,7 @@ def export(board: Board, out: Path) -> int:
 
         text = render(made, menu(Query.of(search)), path, board.version, files)
         (out / file(address)).write_text(text, encoding="utf-8")
+        progress(len(pages), len(pages | set(todo)))
     for address in ("/api/v1/splits", "/healthz"):
         save(client, address, out / file(address))
     return len(pages)
@@ -91,6 +95,11 @@ def save(client: FlaskClient, address: str, to: Path) -> None:
         to.write_bytes(answer.data)
 
 
+def show(written: int, known: int) -> None:
+    if written % 50 == 0:
+        print(f"{written} of {known} pages so far", flush=True)
+
+
 def main(arguments: Sequence[str]) -> None:
     bare = [word for word in arguments if "=" not in word]
     stores = [word.partition("=")[2] for word in arguments if word.startswith("store=")]
@@ -99,7 +108,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         board = Board.of(Path(stores[0] if stores else "store"))
         board.wait = True
-        count = export(board, Path(bare[0]))
+        count = export(board, Path(bare[0]), show)
     except (ValueError, OSError) as error:
         raise SystemExit(f"leaderboard.export: {error}") from None
     print(f"{count} pages of data version {board.version}: {Path(bare[0]) / 'index.html'}")
