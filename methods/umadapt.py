@@ -16,7 +16,7 @@ Differs: hinge with a running margin, H trained in every step, at five times the
 lets the energy fall at the price of the thin classes (docs/results/umadapt_development.md); source passes use the
 frozen M_s; HED -> Sobel contours; BatchNorm statistics of M_t are the target's own by default, where a paper of 2019
 would have used whatever was stored; a source anchor holds the features to what the frozen decoders read (its weight,
-the rates and the share were chosen on minicity_dev, which never ranks).
+the rates and the share were chosen on minicity_dev, which never ranks; alpha by source validation).
 """
 
 from methods.parts.adversary import Adversarial as Method
