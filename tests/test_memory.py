@@ -32,4 +32,4 @@ def faults_of_ten_steps(before: str) -> int:
 def test_steps_stop_asking_the_kernel_for_memory_that_they_have_just_freed():
     as_it_is = faults_of_ten_steps("")
     kept = faults_of_ten_steps("from bench.memory import keep_freed_memory; keep_freed_memory()")
-    assert as_it_is > 5_000 and kept < as_it_is / 4
+    assert as_it_is > 100 and kept < as_it_is / 4  # how many there are depends on the kernel's pages
