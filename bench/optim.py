@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, partial
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -36,20 +35,14 @@ class Optim:
         if not self.parameters:
             raise ValueError("Optim: got no trainable parameter")
         self.steps, self.lr, self.clip, self.schedule, self.taken = steps, lr, clip, schedule, 0
-        self._build: Callable[[], torch.optim.Optimizer]
-        common: dict[str, Any] = {"lr": lr, "weight_decay": decay, "fused": True}
+        self._torch: torch.optim.Optimizer
         if kind == "sgd":
-            self._build = partial(torch.optim.SGD, self.parameters, momentum=momentum, **common)
+            self._torch = torch.optim.SGD(self.parameters, lr, momentum=momentum, weight_decay=decay, fused=True)
         elif kind in ("adam", "adamw"):
             adam = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
-            self._build = partial(adam, self.parameters, betas=betas, **common)
+            self._torch = adam(self.parameters, lr, betas=betas, weight_decay=decay, fused=True)
         else:
             raise ValueError(f'no optimiser "{kind}"; known: adam adamw sgd')
-
-    @cached_property
-    def _torch(self) -> torch.optim.Optimizer:
-        """Made when first asked for: torch loads its compiler for it, two seconds that a prediction can do without."""
-        return self._build()
 
     def grads(self, loss: Tensor, *, keep: bool = False) -> list[Tensor | None]:
         """The gradient of the loss for each own parameter, averaged over the ranks; None where it has none."""
