@@ -5,7 +5,7 @@ released no code; what the abstract leaves open is our choice and said so where 
 
 1. base (parts/transfer.py): encoder, a decoder a task, transfer nets H_i that predict each task from the others.
 2. contour (parts/contour.py): a decoder that reads the image's contours off the frozen features.
-3. statistics (parts/twins.py): the base's BatchNorm statistics on the target, one pass.
+3. statistics (parts/target_statistics.py): the base's BatchNorm statistics on the target, one pass.
 4. adapt (parts/adversary.py, the last stage): on source the two predictions of each task agree; the critic lowers that
    disagreement on source and raises it on target up to a margin, the encoder lowers it on target.
 

@@ -16,8 +16,8 @@ from bench.problem import Labelled, Problem, Unlabelled
 from bench.rng import reseed
 from bench.stage import Product
 from methods.parts.contour import Contour
+from methods.parts.target_statistics import TargetStatistics
 from methods.parts.transfer import Base
-from methods.parts.twins import TargetStatistics
 
 CLASSES = ("ground", "box", "panel", "sky")
 COLOURS = np.float32([(0.35, 0.35, 0.35), (0.7, 0.3, 0.2), (0.25, 0.4, 0.65), (0.75, 0.8, 0.9)])

@@ -15,8 +15,8 @@ from bench.rng import reseed
 from methods import umadapt, umadapt_self
 from methods.parts.contour import Contour
 from methods.parts.supervised import losses
+from methods.parts.target_statistics import TargetStatistics
 from methods.parts.transfer import Base, canonical, energies
-from methods.parts.twins import TargetStatistics
 from tests import shapes
 
 BASE, CONTOUR, STATISTICS, ADAPT, BATCH = 450, 100, 12, 20, 8  # steps of each stage, images

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from bench.nets.norm import restart_statistics, stored_statistics
+from bench.nets.norm import stored_statistics
 from bench.stage import Stage
 from methods.parts.contour import Contour, contour_loss
 from methods.parts.supervised import losses
+from methods.parts.target_statistics import TargetStatistics
 from methods.parts.transfer import Base, canonical
 
 STATISTICS = ("source", "target", "target batch")
@@ -20,26 +21,6 @@ def twin(net, own=()):
     """A copy of `net` that shares every parameter but those of the modules in `own`; all its buffers are its own."""
     apart = {id(p) for module in own for p in module.parameters()}
     return copy.deepcopy(net, {id(p): p for p in net.parameters() if id(p) not in apart})
-
-
-class TargetStatistics(Stage):
-    """The base network with every BatchNorm statistic estimated anew on the target, in one in-order pass (AdaBN)."""
-
-    @dataclass(kw_only=True)
-    class Config(Stage.Config):
-        draw = "in order"
-        reads = ("target",)
-        base: Base.Config | None = None  # filled in by the method
-
-    def __init__(self, config, problem, given):
-        super().__init__(config, problem, given)
-        self.net = given["base"].build().net
-        restart_statistics(self.net)
-
-    @torch.no_grad()
-    def step(self, t, source, target):
-        self.net(target.image)
-        return {}
 
 
 class Adaptation(Stage):
