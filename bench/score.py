@@ -12,11 +12,12 @@ from __future__ import annotations
 import io
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 IDS = "ids"  # field: class labels as a file has them, of a data set whose STORED says what they are
 STATS, PREDICTIONS, PANELS, THROUGHPUT = "stats.npz", "predictions", "panels", "throughput.json"
 PANEL_IMAGES, PANEL_WIDTH = 4, 512
+CHUNK = 4  # images a child is handed at a time
 
 Statistics = dict[str, NDArray[Any]]  # "task.name": N x ..; the names are those of the task's `statistics`
 
@@ -169,16 +171,32 @@ def class_set(matrix: NDArray[Any], space: LabelSpace, smaller: LabelSpace, spac
 
 
 def _over(reader: Court, items: Sequence[Item], folder: Path, workers: int) -> Iterator[Statistics]:
-    """Threads, not processes: the work is done outside of Python's lock, and importing torch takes seconds."""
+    """In the order of the items. Processes, for the decoder keeps Python's lock; forked, as torch's DataLoader does.
+
+    They are forked off what is loaded, in no time: to load torch anew takes as long as scoring a hundred images.
+    """
     if workers < 2:
         yield from (reader.statistics(item, folder) for item in items)
         return
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, context, initializer=_seat, initargs=(reader, folder)) as pool:
         try:
-            yield from pool.map(reader.statistics, items, [folder] * len(items))
+            yield from pool.map(_judged, items, chunksize=CHUNK)
         except ValueError:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _seat(reader: Court, folder: Path) -> None:
+    """A child's own: a forked process has one thread, and may not ask torch for more."""
+    global _judged_by
+    torch.set_num_threads(1)
+    _judged_by = reader, folder
+
+
+def _judged(item: Item) -> Statistics:
+    reader, folder = _judged_by
+    return reader.statistics(item, folder)
 
 
 def panels(folder: Path, reader: Court, items: Sequence[Item], space: LabelSpace, out: Path) -> None:
@@ -253,8 +271,8 @@ def score_run(run: Path, roots: Mapping[str, str], workers: int | None) -> RunRe
 
 
 def _worthwhile(pixels: int) -> int:
-    """Threads: none below seconds of work, where a renderer does best alone."""
-    return 0 if pixels < 1e8 else min(8, os.cpu_count() or 1)
+    """Processes: none below seconds of work, nor where a process cannot be forked."""
+    return min(8, os.cpu_count() or 1) if pixels > 1e8 and "fork" in multiprocessing.get_all_start_methods() else 0
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -85,17 +85,25 @@ def own_ids(classes: int) -> NDArray[np.int16]:  # 256
 
 def _pairs(label: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.int64]:  # 65536
     """How often each pair is there, 256 label + prediction: runs of equal pairs are counted, for streets have few."""
+    begins = np.empty(label.size, bool)
+    begins[:1] = True
+    np.not_equal(label[1:], label[:-1], out=begins[1:])
+    begins[1:] |= prediction[1:] != prediction[:-1]
+    if 8 * np.count_nonzero(begins) < label.size:
+        starts = _places(begins)
+        lengths = np.diff(starts, append=label.size)
+        runs = np.bincount(_paired(label[starts], prediction[starts]), lengths, 1 << 16)
+        return runs.astype(np.int64)  # float64 counts are exact
+    pixels = _paired(label, prediction).astype(np.int32)  # 32 bits are what torch takes fastest
+    counts: NDArray[np.int64] = torch.bincount(torch.from_numpy(pixels), minlength=1 << 16).numpy()
+    return counts
+
+
+def _paired(label: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint16]:
     pairs = label.astype(np.uint16)
     pairs <<= 8
     pairs |= prediction
-    begins = np.ones(pairs.size, bool)
-    np.not_equal(pairs[1:], pairs[:-1], out=begins[1:])
-    if 8 * np.count_nonzero(begins) < pairs.size:
-        starts = _places(begins)
-        lengths = np.diff(starts, append=pairs.size)
-        return np.bincount(pairs[starts], lengths, 1 << 16).astype(np.int64)  # float64 counts are exact
-    counts: NDArray[np.int64] = torch.bincount(torch.from_numpy(pairs.astype(np.int32)), minlength=1 << 16).numpy()
-    return counts  # 32 bits are what torch takes fastest
+    return pairs
 
 
 def _places(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
