@@ -3,21 +3,23 @@
 Kothandaraman, Nambiar, Mittal: "Domain Adaptive Knowledge Distillation for Driving Scene Semantic Segmentation", arXiv
 2011.08007; code: divyakraman/Domain-Adaptive-Knowledge-Distillation-for-Driving-Scene-Semantic-Segmentation.
 
-1. teacher: the split's network, adapted by discriminators of its final and auxiliary outputs (AdaptSegNet), 100k steps.
-1'. plain student: a narrower network, the same way, 200k: the row beside which it is read (dakd_plain_student).
+1. teacher: the split's network, adapted by discriminators of its final and auxiliary outputs (AdaptSegNet).
+1'. plain student: a narrower network, the same way: the row beside which it is read (dakd_plain_student).
 2. distillation, 50k: L_seg and L_adv of 1', and KL and labels from the teacher's final, KL and MSE from its auxiliary
    output (parts/compression.py); `method.paradigm=source`, `target` or `both` images, the paper's (a), (b), (c).
 2'. `method.paradigm=sequential`, (d), default: from `both` on, distilled on target images alone, 20k steps.
 
-Only the student predicts. Lengths are in the paper's proportion: 0.5, 1, 0.25, 0.1 of the budget. Settings:
+Only the student predicts. 1, 1, 0.25, 0.1 of the budget; the paper's steps are 100k of 5 images, 200k of 3, 50k of 2.
+A teacher of half the budget is worse than its student on source validation (docs/results/dakd.md). Settings:
 `method.kl=as_released` no KL term, which the released call of KLDivLoss makes 0 (then MSE and labels teach);
 `method.kl_direction=reverse`; `method.mse_on=prob`; `method.student_init=initial` not from the plain student;
 `method.student_width=12` the student's (default: three quarters of the network's). Ablation: `method.lambda_kl=0
 method.lambda_mse=0 method.lambda_pt=0` the plain student, trained on for as long.
 
-Differs: a true KL, a sum over classes, where the release means over them too (19 times less); the teacher predicts in
-evaluation mode and its BatchNorm does not drift, theirs stays in train mode; one normalisation of images in training
-and prediction; all four paradigms, of which the release scripts (c); the last step is scored, never the best.
+Differs: a true KL, a sum over classes, where the release means over them too (19 times less); the teacher's BatchNorm
+is on each batch's statistics, like theirs, but does not drift (`method.teacher_mode=eval`: on the stored ones, of source
+and target in turn, which are neither's); one normalisation of images in training and prediction, and stored statistics;
+ all four paradigms, of which the release scripts (c); the last step is scored, never the best.
 Differs: the suite's Adam and network rate (SGD 2.5e-4), discriminators at 0.4 of it, as 1e-4 is; 2' at a tenth, our
 choice as is its length; students of the split's network, not DRN-D-22 for DRN-D-38; "feature level" is a 1x1 head on
 the encoder's low features; the teacher is read on the student's output grid; the discriminators go on from stage to

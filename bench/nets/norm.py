@@ -59,5 +59,20 @@ def stored_statistics(*modules: nn.Module) -> Iterator[None]:
             m.training = training
 
 
+@contextmanager
+def batch_statistics(module: nn.Module) -> Iterator[None]:
+    """Run the module's BatchNorm on the statistics of each batch, with no trace in the stored ones."""
+    before = [(norm, norm.training, norm.momentum, norm.num_batches_tracked.clone()) for norm in batchnorms(module)]
+    for norm, *_ in before:
+        norm.train()
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, training, momentum, count in before:
+            norm.training, norm.momentum = training, momentum
+            norm.num_batches_tracked.copy_(count)
+
+
 def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

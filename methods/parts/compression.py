@@ -6,17 +6,21 @@ student's and the teacher's class probabilities.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+
+import torch
 
 from bench.exact import cross_entropy
 from bench.nets.multitask import Small
+from bench.nets.norm import batch_statistics, stored_statistics
 from bench.problem import VOID
 from bench.tasks.contract import upsampled
 from methods.parts.aligned import MultiLevel
-from methods.parts.teacher import predicted
 
 PARADIGMS = ("source", "target", "both", "sequential")  # the paper's (a), (b), (c), (d)
-KL, DIRECTIONS, ON, INIT = ("paper", "as_released"), ("forward", "reverse"), ("logprob", "prob"), ("adapted", "initial")
+KL, DIRECTIONS, ON = ("paper", "as_released"), ("forward", "reverse"), ("logprob", "prob")
+INIT, MODES = ("adapted", "initial"), ("batch", "eval")
 BESIDE = 48  # the width of the Small student of a network that comes in one width
 
 
@@ -55,11 +59,11 @@ def label_loss(student, teacher):
 
 
 class Teacher(MultiLevel):
-    """Stage 1: the large network, adapted at two levels; 100k steps."""
+    """Stage 1: the large network, adapted at two levels; 100k steps of 5 images, to the plain student's 200k of 3."""
 
     @dataclass(kw_only=True)
     class Config(MultiLevel.Config):
-        share: float = 0.5
+        share: float = 1.0
 
 
 class Student(MultiLevel):
@@ -110,6 +114,7 @@ class Distillation(Student):
         lambda_mse: float = 0.01
         lambda_pt: float = 1.0  # of the cross entropy to the teacher's labels
         lambda_target: float = 1.0
+        teacher_mode: str = "batch"  # its BatchNorm on each batch's statistics; "eval": on the stored ones
 
         def needs(self, problem):
             teacher = {"teacher": replace(self.teacher, heads=self.heads)}
@@ -122,7 +127,7 @@ class Distillation(Student):
         def check(self, problem):
             super().check(problem)
             for what, known in (("paradigm", PARADIGMS), ("kl", KL), ("kl_direction", DIRECTIONS), ("mse_on", ON),
-                                ("student_init", INIT)):  # fmt: skip
+                                ("student_init", INIT), ("teacher_mode", MODES)):  # fmt: skip
                 if getattr(self, what) not in known:
                     raise ValueError(f'no {what} "{getattr(self, what)}"; known: {" ".join(known)}')
 
@@ -150,12 +155,19 @@ class Distillation(Student):
         on_source, on_target = self.net(source.image), self.net(target.image)
         terms = self.supervised(on_source, source.labels)
         if self.config.paradigm in ("source", "both"):
-            taught = self.distilled(on_source, predicted(self.teacher, source.image))
+            taught = self.distilled(on_source, self.ask_teacher(source.image))
             terms |= {f"source_{name}": loss for name, loss in taught.items()}
         if self.config.paradigm != "source":
-            taught = self.distilled(on_target, predicted(self.teacher, target.image))
+            taught = self.distilled(on_target, self.ask_teacher(target.image))
             terms |= {f"target_{name}": self.config.lambda_target * loss for name, loss in taught.items()}
         return self.compete(terms, on_source, on_target)
+
+    @torch.no_grad()
+    def ask_teacher(self, image):
+        """Both levels' outputs of the teacher, which stays as it is to its last buffer."""
+        by_batch = self.config.teacher_mode == "batch"
+        with stored_statistics(self.teacher), batch_statistics(self.teacher) if by_batch else nullcontext():
+            return self.teacher(image)
 
     def distilled(self, student, teacher):
         """{loss: weighted value} of one domain: L_KL and L_pT of the final, L_KL and L_MSE of the auxiliary output."""
