@@ -17,9 +17,9 @@ A teacher of half the budget is worse than its student on source validation (doc
 method.lambda_mse=0 method.lambda_pt=0` the plain student, trained on for as long.
 
 Differs: a true KL, a sum over classes, where the release means over them too (19 times less); the teacher's BatchNorm
-is on each batch's statistics, like theirs, but does not drift (`method.teacher_mode=eval`: on the stored ones, of source
-and target in turn, which are neither's); one normalisation of images in training and prediction, and stored statistics;
- all four paradigms, of which the release scripts (c); the last step is scored, never the best.
+is on each batch's statistics, like theirs, but does not drift (`method.teacher_mode=eval`: on the stored ones, which
+are those of source and target in turn, so neither's); one normalisation of images in training and prediction; all four
+paradigms, of which the release scripts (c); the last step is scored, never the best.
 Differs: the suite's Adam and network rate (SGD 2.5e-4), discriminators at 0.4 of it, as 1e-4 is; 2' at a tenth, our
 choice as is its length; students of the split's network, not DRN-D-22 for DRN-D-38; "feature level" is a 1x1 head on
 the encoder's low features; the teacher is read on the student's output grid; the discriminators go on from stage to
