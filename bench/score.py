@@ -187,15 +187,17 @@ def _over(reader: Court, items: Sequence[Item], folder: Path, workers: int) -> I
             raise
 
 
+_seated: list[tuple[Court, Path]] = []  # in a child, its own
+
+
 def _seat(reader: Court, folder: Path) -> None:
     """A child's own: a forked process has one thread, and may not ask torch for more."""
-    global _judged_by
     torch.set_num_threads(1)
-    _judged_by = reader, folder
+    _seated.append((reader, folder))
 
 
 def _judged(item: Item) -> Statistics:
-    reader, folder = _judged_by
+    reader, folder = _seated[0]
     return reader.statistics(item, folder)
 
 

@@ -45,8 +45,10 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
     table["trust"] = CLAIMED
     for level, column in ((SCORED, "stats"), (REPRODUCED, "reproduced")):
         table.loc[groups[column].all().reindex(shared.index, fill_value=False), "trust"] = level
-    table["runs"] = groups["key"].agg(tuple).reindex(shared.index)
-    table["runs"] = [one if isinstance(one, tuple) else () for one in table["runs"]]
+    keys: dict[str, list[str]] = {}
+    for recipe, key in zip(whole["recipe"], whole["key"], strict=True):
+        keys.setdefault(recipe, []).append(key)
+    table["runs"] = [tuple(keys.get(recipe, ())) for recipe in shared.index]
     table = table.reset_index(names="id")
     table["variant"] = variants(table)
     table["gap"] = gaps(table)
@@ -180,8 +182,10 @@ def mark(row: Mapping[str, Any]) -> str:
 
 
 def dicts(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of any table, each as {column: value}."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    """The rows of any table, each as {column: value}. pandas' own takes every string out of Arrow by itself."""
+    names = [str(name) for name in table.columns]
+    columns = [table[name].to_numpy(object) for name in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def headlines_of(scored: Sequence[str]) -> list[str]:

@@ -62,16 +62,15 @@ def stored_statistics(*modules: nn.Module) -> Iterator[None]:
 @contextmanager
 def batch_statistics(module: nn.Module) -> Iterator[None]:
     """Run the module's BatchNorm on the statistics of each batch, with no trace in the stored ones."""
-    before = [(norm, norm.training, norm.momentum, norm.num_batches_tracked.clone()) for norm in batchnorms(module)]
-    for norm, *_ in before:
-        norm.train()
-        norm.momentum = 0.0
+    before = [(norm, norm.training, norm.momentum, norm.num_batches_tracked) for norm in batchnorms(module)]
+    for norm, _, _, count in before:
+        norm.training, norm.momentum = True, 0.0
+        norm.num_batches_tracked = None if count is None else count.clone()
     try:
         yield
     finally:
         for norm, training, momentum, count in before:
-            norm.training, norm.momentum = training, momentum
-            norm.num_batches_tracked.copy_(count)
+            norm.training, norm.momentum, norm.num_batches_tracked = training, momentum, count
 
 
 def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
