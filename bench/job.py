@@ -19,24 +19,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from bench import dist, panel, plan, plugins, record, tables
-from bench.checkpoint import StoreError
-from bench.config import ConfigError, Run, compose_run
-from bench.domains import Domains, MissingData, NotPacked
-from bench.engine import NotFinite, Settings, Stopped
+from bench import dist, failure, panel, plan, record, tables
+from bench.config import Run, compose_run
+from bench.domains import Domains, NotPacked
+from bench.engine import Settings, Stopped
 from bench.plain import canonical, to_plain
 from bench.plan import Node
-from bench.run import answers, ask, choose_device, describe, obtain, pose, prepare, program
+from bench.run import answers, ask, begun, choose_device, describe, obtain, pose, prepare, program
 from bench.split import Split
 from bench.store import Store, write_json
 
-JOB, KEY, STARTS, FAILED, STOPPED = "job.json", "key.json", "starts", "failed.json", "stopped"
-
-
-class Blocked(LookupError):
-    """What the job needs is not in the store."""
+JOB, KEY, STARTS, STOPPED = "job.json", "key.json", "starts", "stopped"
 
 
 def main(words: Sequence[str]) -> int:
@@ -63,42 +56,11 @@ def perform(folder: Path) -> int:
         return int(stopped.code or 0)
     except Exception as error:
         traceback.print_exc()
-        tell_failure(folder, reason(error), error)
+        failure.tell(folder, error)
         return 1
     finally:
         dist.leave()
     return 0
-
-
-def reason(error: BaseException) -> str:
-    """The class of a failure: what a user does about it is the same for all of a class."""
-    classes: tuple[tuple[str, tuple[type[BaseException], ...]], ...] = (
-        ("needs", (Blocked,)),
-        ("data", (MissingData,)),
-        ("settings", (ConfigError, plugins.Unknown)),
-        ("not finite", (NotFinite,)),
-        ("out of memory", (torch.OutOfMemoryError, MemoryError)),
-        ("store", (StoreError,)),
-    )
-    for name, kinds in classes:
-        if isinstance(error, kinds):
-            return name
-    modules = set(plugins.methods().values())
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    packages = {module.rpartition(".")[0] or module for module in modules}
-    if any(str(frame.f_globals.get("__name__", "")).startswith(tuple(packages)) for frame in frames):
-        return "plug-in"
-    return "error"
-
-
-def tell_failure(folder: Path, kind: str, error: BaseException) -> None:
-    """Of several ranks the first one knows why; the others only lost their partner."""
-    message = " ".join(f"{type(error).__name__}: {error}".split())
-    try:
-        with open(folder / FAILED, "x") as file:
-            json.dump({"reason": kind, "message": message[:1000]}, file)
-    except FileExistsError:
-        pass
 
 
 def whole(run: Run, asked: Any, folder: Path) -> None:
@@ -107,11 +69,13 @@ def whole(run: Run, asked: Any, folder: Path) -> None:
     root, store, domains = opened(run)
     settings = Settings(device, run.precision, 60 * run.save_minutes)
     cached = dict[str, bool]()
-    for node in plan.chain(root):
-        write_json(folder / KEY, {"key": node.key, "folder": str(store.folder(node.key))})  # where its progress is seen
-        cached[node.key] = obtain(node, store, domains, settings, run.workers)
-    ask(store.folder(root.key), describe(run, root, store, domains, cached, device))
-    program("bench.predict", root.key, run)
+    with begun(run, root, store, domains, device):
+        for node in plan.chain(root):
+            told = {"key": node.key, "folder": str(store.folder(node.key))}  # where its progress is seen
+            write_json(folder / KEY, told)
+            cached[node.key] = obtain(node, store, domains, settings, run.workers)
+        ask(store.folder(root.key), describe(run, root, store, domains, cached, device))
+        program("bench.predict", root.key, run)
 
 
 def pack(run: Run, asked: Any, folder: Path) -> None:
@@ -128,14 +92,15 @@ def train(run: Run, asked: Any, folder: Path) -> None:
     dist.join(device)
     root, store, domains = opened(run)
     node = plan.chain(root)[asked["stage"]]
-    require(node.needs.values(), store)
     if dist.rank() == 0:
         about = {"key": node.key, "folder": str(store.folder(node.key)), "cached": store.done(node.key)}
         earlier = json.loads((folder / KEY).read_text()) if (folder / KEY).exists() else about
         write_json(folder / KEY, about | {"cached": about["cached"] and earlier["cached"]})
     snapshots = run.snapshots if node is root else 0
     settings = Settings(device, run.precision, 60 * run.save_minutes, show=dist.rank() == 0, snapshots=snapshots)
-    obtain(node, store, domains, settings, run.workers)
+    with begun(run, root, store, domains, device):
+        require(node.needs.values(), store)
+        obtain(node, store, domains, settings, run.workers)
 
 
 def predict(run: Run, asked: Any, folder: Path) -> None:
@@ -150,7 +115,7 @@ def predict(run: Run, asked: Any, folder: Path) -> None:
     about["record"] |= {"world": asked["world"], "restarts": sum(restarts(job) for job in jobs)}
     target = store.folder(root.key)
     write_json(folder / KEY, {"key": root.key, "folder": str(target)})
-    with store.lease(root.key):
+    with store.lease(root.key), failure.noted(target):
         ask(target, about)
         if not answers(target / record.RECORD, about["record"]):
             program("bench.predict", root.key, run)
@@ -161,7 +126,7 @@ def score(run: Run, asked: Any, folder: Path) -> None:
     root, store, _ = opened(run)
     target = store.folder(root.key)
     write_json(folder / KEY, {"key": root.key, "folder": str(target)})
-    with store.lease(root.key):
+    with store.lease(root.key), failure.noted(target):
         if not answers(target / record.RECORD, _read(target / record.RUN)["record"]):
             program("bench.score", root.key, run)
     if panels := record.read(target / record.RECORD).panels:
@@ -188,10 +153,10 @@ def opened(run: Run) -> tuple[Node, Store, Domains]:
 
 
 def require(nodes: Any, store: Store) -> None:
-    """Blocked names the first product that is not there."""
+    """failure.Blocked names the first product that is not there."""
     for node in nodes:
         if not store.done(node.key):
-            raise Blocked(f"{node.name} {node.key[:8]} is not in {store.root}: its own job has not finished")
+            raise failure.Blocked(f"{node.name} {node.key[:8]} is not in {store.root}: its own job has not finished")
 
 
 def restarts(folder: Path) -> int:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 SCHEMA = 1  # raised when a field changes its meaning or goes; a new field with a default does not raise it
 KNOWN, UNKNOWN, FIXTURE = "known", "unknown", "fixture"  # what `data` says; made on a fixture, a record never ranks
-RUN, RECORD = "run.json", "record.json"  # in a run's folder: what was asked for, and what came of it
+RUN, RECORD, FAILED = "run.json", "record.json", "failed.json"  # in a run's folder: asked for, come of it, or why not
 
 
 class Metric(BaseModel):
@@ -184,6 +184,15 @@ def read(file: Path) -> RunRecord:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(f"{file} is no record: {faults}") from None
+
+
+def failure(folder: Path) -> tuple[str, str]:
+    """Why the run failed, class and line (bench/failure.py); empty where nothing failed, or it cannot be read."""
+    try:
+        found = json.loads((folder / FAILED).read_text())
+        return str(found["reason"]), str(found["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""
 
 
 def folders(store: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import dist, engine, plan, plugins, record, report
+from bench import dist, engine, failure, plan, plugins, record, report
 from bench.config import ConfigError, Run, compose_run, help_text, sweep
 from bench.data.stream import Stream, attachments
 from bench.domains import Domains, MissingData
@@ -81,18 +81,32 @@ def execute(run: Run) -> None:
     root = prepare(run, domains)
     settings = Settings(device, run.precision, 60 * run.save_minutes, show=main_rank)
     last = dataclasses.replace(settings, snapshots=run.snapshots)
-    cached = {
-        node.key: obtain(node, store, domains, last if node is root else settings, run.workers)
-        for node in plan.chain(root)
-    }
-    if not main_rank:
-        return
-    folder, asked = store.folder(root.key), describe(run, root, store, domains, cached, device)
-    ask(folder, asked)
-    if not answers(folder / record.RECORD, asked["record"]):
-        for name in ("bench.predict", "bench.score"):
-            program(name, root.key, run)
+    folder = store.folder(root.key)
+    with begun(run, root, store, domains, device):
+        cached = {
+            node.key: obtain(node, store, domains, last if node is root else settings, run.workers)
+            for node in plan.chain(root)
+        }
+        if not main_rank:
+            return
+        asked = describe(run, root, store, domains, cached, device)
+        ask(folder, asked)
+        if not answers(folder / record.RECORD, asked["record"]):
+            for name in ("bench.predict", "bench.score"):
+                program(name, root.key, run)
     console.print(report.summary(folder, run.store))
+
+
+@contextlib.contextmanager
+def begun(run: Run, root: Node, store: Store, domains: Domains, device: torch.device) -> Iterator[None]:
+    """Until its record is there, a run's folder says what was asked for, and what went wrong with it."""
+    folder = store.open(root)
+    if dist.rank() == 0:
+        failure.forget(folder)
+        if not (folder / record.RECORD).exists():
+            ask(folder, describe(run, root, store, domains, {}, device))
+    with failure.noted(folder):
+        yield
 
 
 def ask(folder: Path, about: dict[str, Any]) -> None:
@@ -252,7 +266,7 @@ def describe(
     """run.json: all that prediction, scoring and the record need to know, so that they import no method."""
     chain = plan.chain(root)
     links: list[dict[str, Any]] = [
-        {"name": n.name, "key": n.key, "cached": cached[n.key], **store.cost(n.key)} for n in chain
+        {"name": n.name, "key": n.key, "cached": cached.get(n.key, False), **store.cost(n.key)} for n in chain
     ]
     literal = plugins.split(run.split.name)
     limits = [d.limit for d in run.split.domains if d.limit is not None]

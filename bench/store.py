@@ -63,7 +63,9 @@ class Store:
         checkpoint.discard(folder)
 
     def cost(self, key: str) -> dict[str, float]:
-        """Steps and seconds that the finished stage took."""
+        """Steps and seconds that the stage took; none so far, if it is not finished."""
+        if not self.done(key):
+            return {"steps": 0, "seconds": 0.0}
         saved = torch.load(self.folder(key) / "product.pt", map_location="cpu", weights_only=True, mmap=True)
         return {"steps": saved["steps"], "seconds": saved["seconds"]}
 

@@ -71,7 +71,8 @@ COST = (
            "record alone, not ranked"),
     Column("extra", "extra data", "what its team declares to have used beside the split's own data"),
     Column("date", "date", "of the newest run", width=110),
-    Column("why", "not ranked because", "why a row has no rank", width=260),
+    Column("why", "not ranked because", "why a row has no rank; of a seed that failed, a link to its run and log",
+           link="torn_href", width=260),
 )  # fmt: skip
 
 

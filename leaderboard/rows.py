@@ -40,7 +40,8 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
     table = shared[kept.split()]
     table = table.join([means, spread])
     table["seeds"] = groups.size().reindex(shared.index, fill_value=0)
-    table["torn"] = torn.groupby("recipe").size().reindex(shared.index, fill_value=0)
+    absent = missing(torn)
+    table["torn"] = pd.Series([absent.get(recipe, []) for recipe in shared.index], index=table.index, dtype=object)
     table["date"] = groups["created"].max().reindex(shared.index).fillna("").str[:10]
     table["trust"] = CLAIMED
     for level, column in ((SCORED, "stats"), (REPRODUCED, "reproduced")):
@@ -59,6 +60,15 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
         table["beside"] &= table[name] == value
     table["why"] = reasons(table, usual, development)
     return table
+
+
+def missing(torn: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """Of each recipe, the seeds that have no whole record: what is said of each, and its run."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in dicts(torn[["recipe", "seed", "failed", "key"]].sort_values("seed")):
+        said = f"seed {row['seed']} {row['failed'] or 'incomplete'}"
+        found.setdefault(row["recipe"], []).append((said, row["key"]))
+    return found
 
 
 def gain(values: pd.DataFrame, base: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
@@ -161,8 +171,7 @@ def reason(row: Mapping[str, Any], usual: Mapping[str, str], development: bool) 
     if development:
         return "a split for choosing hyper-parameters"
     if row["seeds"] < SEEDS:
-        torn = f", {row['torn']} incomplete" if row["torn"] else ""
-        return f"{row['seeds']} of {SEEDS} seeds{torn}"
+        return "; ".join([f"{row['seeds']} of {SEEDS} seeds", *(said for said, _ in row["torn"])])
     if row["manifest"] != usual["manifest"]:
         return "another set of test images"
     if row["trust"] == CLAIMED:

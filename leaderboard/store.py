@@ -34,7 +34,7 @@ Stamp = tuple[int, int, int]  # a file's time and size, and what it stands on
 def names() -> list[str]:
     """Of a row's values."""
     nobody = RunRecord(key="", method="", split={"name": ""}, protocol="", selection="", seed=0, metrics={})
-    return list(row(nobody, False, CLAIM, 0))
+    return list(row(nobody, False, CLAIM, 0, ""))
 
 
 def empty() -> pd.DataFrame:
@@ -109,7 +109,10 @@ def scan(root: Path) -> Iterable[tuple[str, Stamp]]:
                 found = os.stat(f"{run}/{name}")
             except OSError:
                 continue
-            yield f"{run}/{name}", (found.st_mtime_ns, found.st_size, stands_on)
+            written = found.st_mtime_ns
+            if name == record.RUN and os.path.exists(f"{run}/{record.FAILED}"):
+                written += os.stat(f"{run}/{record.FAILED}").st_mtime_ns  # it changes with either
+            yield f"{run}/{name}", (written, found.st_size, stands_on)
             break
 
 
@@ -160,7 +163,8 @@ def gather_here(files: Sequence[tuple[str, Stamp]]) -> tuple[pd.DataFrame, dict[
             run, complete = entry(folder)
             if bool(run.team) != (os.path.basename(folder.rsplit("/", 3)[0]) == FOLDER):
                 raise ValueError(f"{file} names a team and is no submission, or is one and names none")
-            rows.append(row(run, complete, stands_on, written))
+            failed, _ = ("", "") if complete else record.failure(Path(folder))
+            rows.append(row(run, complete, stands_on, written, failed))
         except (OSError, ValueError, KeyError, TypeError) as error:
             faults[file] = " ".join(str(error).split())
     return pd.DataFrame(rows, columns=names()), faults
@@ -185,7 +189,7 @@ def entry(folder: str) -> tuple[RunRecord, bool]:
     return run, bool(run.metrics) and not run.incomplete
 
 
-def row(run: RunRecord, complete: bool, stands_on: int, written: int) -> dict[str, Any]:
+def row(run: RunRecord, complete: bool, stands_on: int, written: int, failed: str) -> dict[str, Any]:
     """What tables and figures need of a run; the rest stays in its file."""
     network = canonical([run.network.name, run.network.weights, run.network.settings])
     declared = canonical({name: value for name, value in run.split.items() if name not in ("about", "also")})
@@ -233,6 +237,7 @@ def row(run: RunRecord, complete: bool, stands_on: int, written: int) -> dict[st
         "ratio": float(run.throughput.get("ratio", math.nan)),
         "parameters": float(run.network.parameters or math.nan),
         "complete": complete,
+        "failed": failed,  # the class of the reason
         "stats": stands_on >= SCORE,
         "reproduced": stands_on == PROOF,
         "team": run.team,

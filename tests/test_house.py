@@ -26,7 +26,7 @@ STOREYS = (
     "problem rng dist schedule record bundle exact plain fingerprint words predictions signals processes data.png",
     "memory split optim ema log tasks nets data.labels data.geometry data.augment data.pack data.decode data.packing",
     "stage checkpoint data.stream data.sampling",
-    "plugins config plan store engine manifest domains throughput predict score",
+    "plugins config plan store engine manifest domains failure throughput predict score",
     "tables panel report check status run criteria select job judge submit",
 )
 SLURM_STOREYS = (

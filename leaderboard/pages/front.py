@@ -118,7 +118,8 @@ def linked(table: pd.DataFrame) -> pd.DataFrame:
         return table
     runs = [f"/run/{keys[-1]}" if keys else "" for keys in table["runs"]]
     methods = [f"/method/{name}" for name in table["method"]]
-    return table.assign(method_href=[run or name for run, name in zip(runs, methods, strict=True)])
+    torn = [f"/run/{absent[0][1]}" if absent else "" for absent in table["torn"]]
+    return table.assign(method_href=[run or name for run, name in zip(runs, methods, strict=True)], torn_href=torn)
 
 
 def explained(query: Query, place: Place) -> list[Block]:

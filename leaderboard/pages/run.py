@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from bench import record
 from bench.record import METRICS, RunRecord
 from leaderboard import columns, figures, pictures, receipt, rows
 from leaderboard.board import Board
@@ -61,13 +62,14 @@ def page(board: Board, key: str) -> Page:
 
 def facts(run: RunRecord, board: Board) -> Facts:
     place = href("/", split=run.split["name"], protocol=run.protocol)
+    kind, why = ("", "") if run.metrics else record.failure(board.index.folder(run.key))
     marks = [
         "oracle: learnt from target labels" if run.oracle else "",
         f"lent {run.target_labels:.0%} of the target's labels" if run.target_labels else "",
         f"a quick look at {run.limit} images" if run.limit is not None else "",
         "" if run.standard else "not the split as declared",
         *(f"{task} is not scored: {why}" for task, why in run.not_scored.items()),
-        "" if run.metrics else "begun, and no record came of it",
+        "" if run.metrics else f"failed: {kind}" if kind else "begun, and no record came of it",
     ]
     words: list[tuple[str, Words]] = [
         ("method", Link(run.method, f"/method/{run.method}")),
@@ -79,6 +81,8 @@ def facts(run: RunRecord, board: Board) -> Facts:
         ("written", run.created or "no record"),
         ("key", run.key),
     ]  # fmt: skip
+    if why:
+        words.insert(0, ("failure", why))
     if run.team:
         words.insert(0, ("extra data", run.extra_data or "none"))
         words.insert(0, ("submitted by", run.team))

@@ -112,14 +112,17 @@ def keep(
     return folder
 
 
-def begun(store: Path, method: str, seed: int, key: str = "ffee" * 8) -> None:
-    """A run that was killed before its record."""
+def begun(store: Path, method: str, seed: int, key: str = "ffee" * 8, failed: tuple[str, str] | None = None) -> Path:
+    """A run that was killed before its record, or that failed: why, and the line."""
     folder = store / "runs" / key[:2] / key
     folder.mkdir(parents=True)
     asked = {"method": method, "split": SPLIT, "seed": seed, "protocol": "city-v1", "selection": "last"}
     asked |= {"versions": {"bench": "0.1.0"}, "precision": "fp32", "config": {"lr": 0.001, "weighting": "equal"}}
     asked |= {"network": {"name": "small", "weights": "none"}, "manifests": {"test": "ab" * 32}}
     (folder / "run.json").write_text(json.dumps({"record": asked}))
+    if failed:
+        (folder / "failed.json").write_text(json.dumps(dict(zip(("reason", "message"), failed, strict=True))))
+    return folder
 
 
 def furnish(folder: Path, losses: bool = True) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from leaderboard import figures, receipt, show
 from leaderboard.board import Board
-from leaderboard.page import Choice, Code, Figure, Pairs, Query, Table, Text, parts_of
+from leaderboard.page import Choice, Code, Facts, Figure, Pairs, Query, Table, Text, parts_of
 from leaderboard.pages import menu, page
 from leaderboard.pages.views import VIEWS
 from leaderboard.static import render
-from tests.leaderboard.stores import keep
+from tests.leaderboard.stores import begun, keep
 
 VIEWED = [f"/view/{name}" for name in VIEWS]
 
@@ -163,6 +163,16 @@ def test_a_run_shows_its_pictures_worst_images_curves_and_command(board):
     assert sum("worst" in caption for caption in captions) == 3
     command = next(one.content for one in blocks(found, Code) if "bench.run" in one.content)
     assert "method=alpha split=town2city seed=1 network=small" in command and "data.cityscapes=DIR" in command
+
+
+def test_a_run_that_failed_says_why_and_its_row_leads_to_it(tmp_path):
+    keep(tmp_path, "delta", 0)
+    begun(tmp_path, "delta", 1, "aaee" * 8, ("out of memory", "OutOfMemoryError: 80 GiB of 79"))
+    board = Board.of(tmp_path)
+    row = next(one for one in blocks(at(board, "/"), Table) if one.name == "rows").frame.iloc[0]
+    assert (row["why"], row["torn_href"]) == ("1 of 3 seeds; seed 1 out of memory", f"/run/{'aaee' * 8}")
+    facts = dict(blocks(at(board, row["torn_href"]), Facts)[0].facts)
+    assert (facts["marks"], facts["failure"]) == ("failed: out of memory", "OutOfMemoryError: 80 GiB of 79")
 
 
 def test_a_command_is_safe_to_paste(board, tmp_path):

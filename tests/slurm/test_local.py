@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import failure, record
 from bench import job as bench_job
 from bench.run import main as bench_run
 from slurm import launch, resume, state
@@ -151,15 +152,15 @@ def test_a_sweep_runs_from_a_copy_of_the_code(tmp_path):
     ("error", "name"),
     [
         (MemoryError("no memory"), "out of memory"),
-        (bench_job.NotFinite("step 3"), "not finite"),
-        (bench_job.MissingData("no folder"), "data"),
-        (bench_job.Blocked("base"), "needs"),
-        (bench_job.StoreError("disk full"), "store"),
+        (failure.NotFinite("step 3"), "not finite"),
+        (failure.MissingData("no folder"), "data"),
+        (failure.Blocked("base"), "needs"),
+        (failure.StoreError("disk full"), "store"),
         (RuntimeError("something"), "error"),
     ],
 )
 def test_every_failure_has_a_class(error, name):
-    assert bench_job.reason(error) == name
+    assert failure.reason(error) == name
 
 
 def test_a_failure_in_a_methods_code_is_the_plug_ins(tmp_path):
@@ -167,10 +168,10 @@ def test_a_failure_in_a_methods_code_is_the_plug_ins(tmp_path):
     exec("def step():\n    raise IndexError('list index')", frame)
     with pytest.raises(IndexError) as error:
         frame["step"]()
-    assert bench_job.reason(error.value) == "plug-in"
+    assert failure.reason(error.value) == "plug-in"
 
 
 def test_the_first_rank_to_fail_says_why(tmp_path):
-    for kind in ("not finite", "error"):
-        bench_job.tell_failure(tmp_path, kind, RuntimeError("x"))
-    assert json.loads((tmp_path / "failed.json").read_text())["reason"] == "not finite"
+    for error in (failure.NotFinite("step 3"), RuntimeError("lost its partner")):
+        failure.tell(tmp_path, error)
+    assert record.failure(tmp_path) == ("not finite", "NotFinite: step 3")
