@@ -84,6 +84,14 @@ def test_d03_the_teacher_stays_as_it_is():
     assert not any(raw.requires_grad for level in outputs.values() for raw in level.values())
 
 
+def test_the_teacher_normalises_by_each_batch_or_by_what_it_has_stored(both):
+    stored = predicted(both.teacher, SOURCE.image)["final"]["semseg"]
+    by_batch = copy.deepcopy(both.teacher).train()(SOURCE.image)["final"]["semseg"]
+    assert not torch.allclose(stored, by_batch)
+    assert torch.equal(both.ask_teacher(SOURCE.image)["final"]["semseg"], by_batch)
+    assert torch.equal(build(teacher_mode="eval").ask_teacher(SOURCE.image)["final"]["semseg"], stored)
+
+
 @pytest.mark.parametrize(("paradigm", "other"), [("source", "target"), ("target", "source")])
 def test_d04_images_that_a_paradigm_does_not_distil_on_do_not_matter_to_it(paradigm, other):
     stage = build(paradigm=paradigm)
