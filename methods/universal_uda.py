@@ -8,14 +8,19 @@ The distillation is Li, Liu, Bilen's (IJCV 2023, see universal); that it adapts,
    l = 1, 1, 2. D_p: KL to the teacher's classes (T = 1), L1 of ln depth and 1 - cos to its depth and normals, not where
    the network sees the sky. For a weighting rule, L_k and D_p of a task count as one task.
 
+BatchNorm, of teachers and network, is on the statistics of each batch, which is of one domain; the network stores those
+of the target alone, for there it predicts.
+
 Ablations: `method.teachers=source` networks that never saw the target; `method.dp=none` features only;
 `method.target_weight=0` distillation on source alone; and those of universal.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
+from bench.nets.norm import batch_statistics
 from methods.parts.consistent import Consistent
 from methods.parts.distil import FromTasks, passed
 from methods.parts.supervised import losses
@@ -44,16 +49,18 @@ class Method(FromTasks):
                 raise ValueError(f'no teachers "{self.teachers}"; known: {" ".join(TEACHERS)}')
 
         def batchnorm(self):
-            return "batch statistics of source and target in turn"
+            return "batch statistics of either domain; stored are the target's"
 
     def step(self, t, source, target):
         strength = self.strength(t)
         on_target = strength * self.config.target_weight
-        taught = self.teachers(target.image) if on_target else {}
+        ask = self.by_batch if on_target else self.teachers  # without a target it is universal, to the bit
+        taught = ask(target.image) if on_target else {}
 
         def both():
             """The passes, the supervised losses and D_p of the target."""
-            of_source = passed(self.net, source.image)
+            with batch_statistics(self.net) if taught else nullcontext():
+                of_source = passed(self.net, source.image)
             of_target = passed(self.net, target.image) if taught else None
             outputs = self.outputs(of_target[1], taught) if taught else {}
             return of_source, of_target, losses(of_source[1], source.labels, self.problem), outputs
@@ -65,7 +72,7 @@ class Method(FromTasks):
         (levels, _), of_target, supervised, outputs = both()
         features, distance = {}, None
         if strength:
-            on_source = self.features(levels, self.teachers(source.image))
+            on_source = self.features(levels, ask(source.image))
             features, distance = {f"{n}_features": d for n, d in on_source.items()}, strength * self.weighed(on_source)
         if taught:
             shifted = self.features(of_target[0], taught)
@@ -73,3 +80,7 @@ class Method(FromTasks):
             distance = distance + on_target * self.weighed(shifted)
         self.learn(t, joined(supervised, outputs), distance, again)
         return supervised | features | {f"{name}_target": d for name, d in outputs.items()}
+
+    def by_batch(self, image):
+        with batch_statistics(self.teachers):
+            return self.teachers(image)

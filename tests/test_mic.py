@@ -8,7 +8,6 @@ import torch
 from bench.nets.backbone import MEAN
 from bench.rng import reseed
 from methods import daformer, mic
-from methods.parts.selftraining import untracked
 from tests import shapes
 from tests.shapes import same, source, target
 
@@ -89,7 +88,7 @@ def test_a_weight_of_0_is_daformer_to_the_bit():
 
 def test_masked_images_leave_no_trace_in_the_stored_statistics_but_the_network_learns_from_them():
     stage = build(threshold=0.0)
-    stored = {n: b.clone() for n, b in stage.net.named_buffers() if not n.endswith("num_batches_tracked")}
+    stored = {name: buffer.clone() for name, buffer in stage.net.named_buffers()}
     pseudo = stage.pseudo(target().clean)
     (term,) = stage.masked_losses(0, target(), pseudo).values()
     now = dict(stage.net.named_buffers())
@@ -97,15 +96,6 @@ def test_masked_images_leave_no_trace_in_the_stored_statistics_but_the_network_l
     assert shapes.gradient(term, stage.net.encoder.parameters()) > 0
     stage.net(target().image)
     assert not all(torch.equal(now[name], value) for name, value in stored.items())
-
-
-def test_untracked_puts_every_momentum_back():
-    net = build().net
-    before = [norm.momentum for norm in net.modules() if isinstance(norm, torch.nn.BatchNorm2d)]
-    with pytest.raises(RuntimeError), untracked(net):
-        raise RuntimeError
-    assert [norm.momentum for norm in net.modules() if isinstance(norm, torch.nn.BatchNorm2d)] == before
-    assert set(before) == {0.1}
 
 
 def test_consistency_all_reaches_behind_the_mask_for_depth_and_normals():

@@ -15,7 +15,7 @@ from bench import dist
 from bench.nets import backbone
 from bench.nets.heads import UpProjection, up_projection_decoder
 from bench.nets.multitask import ResNet50, Small
-from bench.nets.norm import BatchNorm, batchnorms, restart_statistics, stored_statistics, upsample
+from bench.nets.norm import BatchNorm, batch_statistics, batchnorms, restart_statistics, stored_statistics, upsample
 from methods.parts.twins import twin
 from tests import shapes
 
@@ -251,3 +251,18 @@ def test_stored_statistics_are_used_kept_and_every_mode_put_back():
 def test_upsampling_is_bilinear_with_pixel_centres_aligned():
     found = upsample(torch.tensor([[[[0.0, 1.0]]]]), (1, 4))
     assert found.flatten().tolist() == [0.0, 0.25, 0.75, 1.0]
+
+
+def test_batch_statistics_are_used_and_leave_no_trace_whatever_happens():
+    norm = BatchNorm(3)
+    x = torch.randn(4, 3, 5, 5) + 2
+    before = {name: buffer.clone() for name, buffer in norm.named_buffers()}
+    norm.eval()
+    with batch_statistics(norm):
+        seen = norm(x)
+    assert torch.allclose(seen.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
+    with pytest.raises(RuntimeError), batch_statistics(norm):
+        norm(x)
+        raise RuntimeError
+    assert all(torch.equal(buffer, before[name]) for name, buffer in norm.named_buffers())
+    assert (norm.training, norm.momentum) == (False, 0.1)

@@ -6,21 +6,18 @@ student's and the teacher's class probabilities.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-
-import torch
 
 from bench.exact import cross_entropy
 from bench.nets.multitask import Small
-from bench.nets.norm import batch_statistics, stored_statistics
 from bench.problem import VOID
 from bench.tasks.contract import upsampled
 from methods.parts.aligned import MultiLevel
+from methods.parts.teacher import MODES, predicted
 
 PARADIGMS = ("source", "target", "both", "sequential")  # the paper's (a), (b), (c), (d)
 KL, DIRECTIONS, ON = ("paper", "as_released"), ("forward", "reverse"), ("logprob", "prob")
-INIT, MODES = ("adapted", "initial"), ("batch", "eval")
+INIT = ("adapted", "initial")
 BESIDE = 48  # the width of the Small student of a network that comes in one width
 
 
@@ -162,12 +159,9 @@ class Distillation(Student):
             terms |= {f"target_{name}": self.config.lambda_target * loss for name, loss in taught.items()}
         return self.compete(terms, on_source, on_target)
 
-    @torch.no_grad()
     def ask_teacher(self, image):
         """Both levels' outputs of the teacher, which stays as it is to its last buffer."""
-        by_batch = self.config.teacher_mode == "batch"
-        with stored_statistics(self.teacher), batch_statistics(self.teacher) if by_batch else nullcontext():
-            return self.teacher(image)
+        return predicted(self.teacher, image, self.config.teacher_mode)
 
     def distilled(self, student, teacher):
         """{loss: weighted value} of one domain: L_KL and L_pT of the final, L_KL and L_MSE of the auxiliary output."""

@@ -3,6 +3,7 @@
 The simplest member of the family, for every task: labels from the teacher on the image as it is, the student learns
 them on the image under colour jitter and blur, beside its source labels. Arg-max classes where the teacher is surer
 than the threshold, the loss times the share of those pixels; depth by L1 of ln depth, normals by 1 - cos, everywhere.
+The teacher's BatchNorm is on each batch's statistics, as in DACS and its heirs.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Consistent(Stage):
     def step(self, t, source, target):
         name = self.config.task
         on_source = task(name).loss(self.student(source.image)[name], source.labels[name], self.problem)
-        label, trust = self.pseudo_label(predicted(self.net, target.image)[name])
+        label, trust = self.pseudo_label(predicted(self.net, target.image, "batch")[name])
         dealt = uniforms(target.ids, strong.DEALT, self.problem.seed, "consistent", t)
         changed = strong.changed(target.image, dealt, JITTER)
         on_target = task(name).loss(self.student(changed)[name], label, self.problem)

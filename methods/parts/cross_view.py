@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from bench.exact import cross_entropy
-from bench.nets.norm import batchnorms, stored_statistics
+from bench.nets.norm import batch_statistics, batchnorms, stored_statistics
 from bench.optim import Optim
 from bench.problem import VOID
 from bench.rng import uniforms
@@ -79,7 +79,7 @@ class CrossView(Stage):
         sharpness: float = 0.3
         ce_norm: str = "all"  # CE is divided by the number of "all" pixels, or of the "valid" ones
         cap: float = 0.999  # of the teacher's momentum
-        teacher_mode: str = "eval"  # or "train", as released: batch statistics, buffers of its own
+        teacher_mode: str = "eval"  # its BatchNorm: stored statistics; "batch": of each; "train": tracked too, as released
         freeze_affine: bool | None = None  # of the encoder's BatchNorm; None: where the network has published weights
         lr: float | None = None  # None: the network's
         power: float = 0.9
@@ -90,7 +90,7 @@ class CrossView(Stage):
             return 0.5 if self.back is None else self.back
 
         def check(self, problem):
-            for value, known in ((self.ce_norm, ("all", "valid")), (self.teacher_mode, ("eval", "train"))):
+            for value, known in ((self.ce_norm, ("all", "valid")), (self.teacher_mode, ("eval", "batch", "train"))):
                 if value not in known:
                     raise ValueError(f'DiGA knows no "{value}" here; known: {" ".join(known)}')
             if "semseg" not in problem.tasks:
@@ -146,7 +146,7 @@ class CrossView(Stage):
     @torch.no_grad()
     def follow(self, t):
         """The teacher's update, before the student's step."""
-        if self.config.teacher_mode == "eval":
+        if self.config.teacher_mode != "train":
             follow(self.teacher, self.net, t, self.config.cap)
         else:
             for mine, theirs in zip(self.teacher.parameters(), self.net.parameters(), strict=True):
@@ -155,8 +155,10 @@ class CrossView(Stage):
     @torch.no_grad()
     def ask_teacher(self, image):
         """The teacher's features and raw outputs."""
-        with stored_statistics(self.teacher) if self.config.teacher_mode == "eval" else nullcontext():
-            return features_and_outputs(self.teacher, image)
+        mode = self.config.teacher_mode
+        with stored_statistics(self.teacher) if mode != "train" else nullcontext():
+            with batch_statistics(self.teacher) if mode == "batch" else nullcontext():
+                return features_and_outputs(self.teacher, image)
 
     def supervised(self, raw, labels):
         """Each task's loss on hard labels."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from bench.nets.backbone import MEAN
+from bench.nets.norm import batch_statistics
 from bench.rng import uniforms
-from methods.parts.selftraining import Believed, untracked
+from methods.parts.selftraining import Believed
 
 
 class Masked:
@@ -39,7 +40,7 @@ class Masked:
     def masked_losses(self, t, target, pseudo):
         """The student on the colour-augmented target image behind a mask, against the teacher on the whole image."""
         image = self.hide(t, self.strong(t, "masked", target.image, target.ids), target.ids)
-        with untracked(self.net):
+        with batch_statistics(self.net):
             return self.student_losses(t, "masked", Believed(image, pseudo.labels, pseudo.weight))
 
     def hide(self, t, image, ids):

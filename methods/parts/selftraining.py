@@ -13,15 +13,13 @@ teacher's on those of the others where it is sure of the class, |ln| and 1 - cos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.exact import across_ranks, cross_entropy
-from bench.nets.norm import batchnorms
 from bench.optim import Optim
 from bench.problem import VOID
 from bench.rng import uniforms
@@ -32,7 +30,7 @@ from bench.tasks.contract import pooled, upsampled
 from methods.parts import strong, weighting
 from methods.parts.mixing import classes_in, half, paste, pixels_of
 from methods.parts.supervised import losses
-from methods.parts.teacher import follow, predicted, teacher_of
+from methods.parts.teacher import MODES, follow, predicted, teacher_of
 from methods.parts.weighting import by_task
 
 CONSISTENCY = ("semseg", "all")
@@ -61,6 +59,7 @@ class SelfTraining(Stage):
         threshold: float = 0.968  # of the teacher's confidence
         jitter: float = 0.25  # strength of the mixed images' colour jitter
         weighting: str = "equal"  # of the tasks, each with its source and target terms (parts/weighting.py)
+        teacher_mode: str = "batch"  # its BatchNorm on each batch's statistics, as released; "eval": on the stored ones
         consistency: str = "semseg"  # tasks that target images teach; "all": depth and normals as well (ours)
 
         def check(self, problem):
@@ -68,10 +67,13 @@ class SelfTraining(Stage):
                 raise ValueError(f"mixing by class needs the task semseg; there are {' '.join(problem.tasks)}")
             if self.consistency not in CONSISTENCY:
                 raise ValueError(f'no consistency "{self.consistency}"; known: {" ".join(CONSISTENCY)}')
+            if self.teacher_mode not in MODES:
+                raise ValueError(f'no teacher_mode "{self.teacher_mode}"; known: {" ".join(MODES)}')
             weighting.check(self.weighting)
 
         def batchnorm(self):
-            return "batch statistics of source and mixed images in turn; the teacher predicts with the stored ones"
+            own = {"batch": "those of target batches", "eval": "the stored ones"}[self.teacher_mode]
+            return f"batch statistics of source and mixed images in turn; the teacher predicts with {own}"
 
         def momentum(self, problem):
             """The teacher's largest momentum: its memory is 1 / (1 - momentum) steps."""
@@ -135,7 +137,7 @@ class SelfTraining(Stage):
     @torch.no_grad()
     def pseudo(self, image):
         """What the teacher says of target images."""
-        raw, size = predicted(self.teacher, image), image.shape[-2:]
+        raw, size = predicted(self.teacher, image, self.config.teacher_mode), image.shape[-2:]
         sureness, classes = upsampled(raw["semseg"], size).softmax(1).max(1)
         sure = sureness >= self.config.threshold
         labels = {"semseg": classes}
@@ -176,16 +178,3 @@ def weighted_cross_entropy(raw: Tensor, label: Tensor, weight: Tensor) -> Tensor
     """The mean over the labelled pixels of all ranks of weight x cross entropy: it is not divided by the weights."""
     errors, valid = cross_entropy(upsampled(raw, label.shape[-2:]), label, VOID)
     return pooled(errors * weight, valid)
-
-
-@contextmanager
-def untracked(net: nn.Module) -> Iterator[None]:
-    """BatchNorm on batch statistics that leave no trace in the stored ones."""
-    before = [(norm, norm.momentum) for norm in batchnorms(net)]
-    for norm, _ in before:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in before:
-            norm.momentum = momentum

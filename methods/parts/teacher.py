@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from bench import ema
+from bench.nets.norm import batch_statistics, stored_statistics
+
+MODES = ("batch", "eval")  # how a teacher's BatchNorm normalises
 
 
 def teacher_of(student: nn.Module) -> nn.Module:
@@ -27,9 +31,12 @@ def follow(teacher: nn.Module, student: nn.Module, k: int, cap: float) -> None:
 
 
 @torch.no_grad()
-def predicted(teacher: nn.Module, image: Tensor) -> Mapping[str, Tensor]:
-    """The teacher's raw outputs in evaluation mode: stored statistics, no dropout, no graph."""
-    was = teacher.training
-    outputs: Mapping[str, Tensor] = teacher.eval()(image)
-    teacher.train(was)
+def predicted(teacher: nn.Module, image: Tensor, mode: str = "eval") -> Mapping[str, Tensor]:
+    """The teacher's raw outputs, without dropout and without a graph.
+
+    mode: BatchNorm on the stored statistics ("eval"), or on those of these images ("batch"), which leave no trace. A
+    student that learns from two domains in turn stores what is true of neither.
+    """
+    with stored_statistics(teacher), batch_statistics(teacher) if mode == "batch" else nullcontext():
+        outputs: Mapping[str, Tensor] = teacher(image)
     return outputs
