@@ -79,7 +79,7 @@ class CrossView(Stage):
         sharpness: float = 0.3
         ce_norm: str = "all"  # CE is divided by the number of "all" pixels, or of the "valid" ones
         cap: float = 0.999  # of the teacher's momentum
-        teacher_mode: str = "eval"  # its BatchNorm: stored statistics; "batch": of each; "train": tracked too, as released
+        teacher_mode: str = "eval"  # BatchNorm on what is stored; "batch": on each batch; "train": the same, tracked
         freeze_affine: bool | None = None  # of the encoder's BatchNorm; None: where the network has published weights
         lr: float | None = None  # None: the network's
         power: float = 0.9
