@@ -67,6 +67,12 @@ class Domains:
                     problems.append(str(error))
                     break
                 problems += _absent(name, first, ("image", *labels))
+                optional = getattr(module, "OPTIONAL", ())
+                lacking = " ".join(task for task in labels if task in optional and task not in first.files)
+                if lacking and domain is not split.test:
+                    problems.append(f"{domain.name} has no {lacking} to learn from; {module.HELP}")
+                elif lacking and self.show:
+                    print(f"{domain.name} has no truth of {lacking} here: not scored", flush=True)
         if problems:
             without = f"\nwithout any data: {' or '.join(f'split={n}' for n in free_splits())}"
             raise MissingData(f"split {split.name} cannot run:\n  " + "\n  ".join(problems) + without)

@@ -101,8 +101,8 @@ class Court:
         return result
 
 
-def court(dataset: ModuleType, split: Split, spaces: ModuleType) -> Court:
-    tasks = tuple(name for name in split.scored if name in dataset.TASKS)
+def court(dataset: ModuleType, split: Split, spaces: ModuleType, items: Sequence[Item]) -> Court:
+    tasks = tuple(name for name in split.scored if name in dataset.TASKS and name not in untold(dataset, items))
     space: LabelSpace = spaces.space(split.classes)
     protocol = plugins.protocol(split.protocol)
     stored: NDArray[np.int16] | None = getattr(dataset, "STORED", None)
@@ -112,6 +112,11 @@ def court(dataset: ModuleType, split: Split, spaces: ModuleType) -> Court:
     depth_range = split.depth_range if protocol.capped else (0.0, math.inf)
     rules = Rules(classes=len(space), depth_range=depth_range, names=names)
     return Court(dataset, split.test.size, tasks, stored is not None, rules, protocol)
+
+
+def untold(dataset: ModuleType, items: Sequence[Item]) -> list[str]:
+    """The tasks whose truth this copy of the data set is without; it may be, where OPTIONAL names them."""
+    return [name for name in getattr(dataset, "OPTIONAL", ()) if items and name not in items[0].files]
 
 
 def within(truth: NDArray[Any], box: Box) -> NDArray[Any]:
@@ -132,7 +137,7 @@ def score(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Scores:
     """Score the predictions of these images in `folder`. Raises ValueError, in one line, if they are not fit."""
-    reader = court(dataset, split, spaces)
+    reader = court(dataset, split, spaces, items)
     each: list[Statistics] = []
     for statistics in _over(reader, items, folder, workers):
         each.append(statistics)
@@ -256,7 +261,7 @@ def score_run(run: Path, roots: Mapping[str, str], workers: int | None) -> RunRe
         with Meter(f"score {result.method}", len(items)) as meter:
             found = score(folder, truth, items, split, spaces, workers, meter.at)
         _save(stats, {"stems": found.stems} | found.statistics)
-        panels(folder, court(truth, split, spaces), items, spaces.space(split.classes), run / PANELS)
+        panels(folder, court(truth, split, spaces, items), items, spaces.space(split.classes), run / PANELS)
     elif stats.exists():
         with np.load(stats) as file:
             kept = {name: file[name] for name in file.files}

@@ -51,6 +51,7 @@ FACTS = Facts(
 _MAT = "nyu_depth_v2_labeled.mat"
 _IDS = {number: number - 1 for number in range(1, 41)}  # classMapping40.mat's number -> nyu40; otherprop is 39
 _VOID = (0,)
+OPTIONAL = ("normals",)  # a download of its own: without it a test set is scored in the other tasks
 _LABELS = 894  # classes as they were typed, which classMapping40.mat puts into 40
 _PARTS = {"train": "trainNdxs", "test": "testNdxs"}
 

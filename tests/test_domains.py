@@ -8,10 +8,11 @@ import pytest
 
 from bench import check, criteria, plan, plugins, run
 from bench.config import ConfigError, compose_run
-from bench.domains import Domains, free_splits
+from bench.domains import Domains, MissingData, free_splits
 from bench.plain import from_plain, to_plain
 from bench.split import Domain, Split
 from bench.store import problem_from
+from tests import fixtures_indoor
 from tests.test_score import SPLIT
 
 SIZE = check.SIZE
@@ -129,3 +130,17 @@ def test_a_split_survives_json_and_one_of_the_old_form_is_refused():
     assert from_plain(Split, to_plain(SPLIT)) == SPLIT
     with pytest.raises(ValueError, match="^expected a list, got"):
         from_plain(Split, to_plain(SPLIT) | {"target": to_plain(SPLIT.target[0])})
+
+
+def test_a_truth_that_a_copy_may_be_without_is_said_not_to_be_scored_and_to_learn_from_it_is_refused(tmp_path, capsys):
+    pytest.importorskip("h5py", reason="pip install -e '.[indoor]'")
+    fixtures_indoor.nyuv2(tmp_path / "nyu", normals=False)
+    rooms = [Domain(dataset="nyuv2", part=part, size=(640, 480)) for part in ("train", "test")]
+    split = dataclasses.replace(
+        plugins.split("hypersim2nyud"), source=[world("render-train")], target=[rooms[0]], test=rooms[1]
+    )
+    roots = {"nyuv2": tmp_path / "nyu"}
+    Domains(split, roots, tmp_path, show=True).require()
+    assert "nyuv2/test has no truth of normals here: not scored" in capsys.readouterr().out
+    with pytest.raises(MissingData, match="nyuv2/train has no normals to learn from"):
+        Domains(dataclasses.replace(split, source=[rooms[0]]), roots, tmp_path, show=True).require()

@@ -138,6 +138,18 @@ def test_a_task_without_truth_is_said_to_be_not_scored(court, tmp_path, monkeypa
     assert found.not_scored == {"normals": "court has no truth"} and "angle_mean" not in found.metrics
 
 
+def test_a_truth_that_a_copy_may_be_without_and_is_is_not_scored(court, tmp_path, monkeypatch):
+    folder = perfect(court, tmp_path / "p")
+    monkeypatch.setattr(court, "OPTIONAL", ("normals",), raising=False)
+    whole, part = (
+        [SimpleNamespace(stem=one.stem, files=dict.fromkeys(names)) for one in ITEMS]
+        for names in (("depth", "normals"), ("depth",))
+    )
+    assert not score.score(folder, court, whole, SPLIT, SPACES).not_scored
+    found = score.score(folder, court, part, SPLIT, SPACES)
+    assert found.not_scored == {"normals": "court has no truth"} and "miou" in found.metrics
+
+
 @pytest.mark.parametrize(
     "spoil, message",
     [
