@@ -110,5 +110,5 @@ class Method(Relate):
 
     def pseudo_label(self, image):
         """The classes that stage 1 sees, void where it is not surer than the threshold. B H W."""
-        sureness, classes = self.large(predicted(self.before, image)["semseg"]).softmax(1).max(1)
+        sureness, classes = self.large(predicted(self.before, image, "batch")["semseg"]).softmax(1).max(1)
         return torch.where(sureness > self.config.threshold, classes, VOID)

@@ -13,8 +13,11 @@ Only the student predicts. 1, 1, 0.25, 0.1 of the budget; the paper's steps are 
 A teacher of half the budget is worse than its student on source validation (docs/results/dakd.md). Settings:
 `method.kl=as_released` no KL term, which the released call of KLDivLoss makes 0 (then MSE and labels teach);
 `method.kl_direction=reverse`; `method.mse_on=prob`; `method.student_init=initial` not from the plain student;
-`method.student_width=12` the student's (default: three quarters of the network's). Ablation: `method.lambda_kl=0
-method.lambda_mse=0 method.lambda_pt=0` the plain student, trained on for as long.
+`method.student_width=12` the student's (default: three quarters of the network's).
+
+The paradigms, and the student trained on for as long without its teacher:
+    python -m bench.run --multirun method=dakd split=minicity seed=0,1,2 method.paradigm=source,target,both,sequential
+    python -m bench.run method=dakd split=minicity seed=0 method.lambda_kl=0 method.lambda_mse=0 method.lambda_pt=0
 
 Differs: a true KL, a sum over classes, where the release means over them too (19 times less); the teacher's BatchNorm
 is on each batch's statistics, like theirs, but does not drift (`method.teacher_mode=eval`: on the stored ones, which

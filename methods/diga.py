@@ -15,10 +15,15 @@ Settings: `method.source=gta` (default) or `synthia` sets l_d, r, the warm-up's 
 reconstruction weight. Domain generalisation: `method.target=none`: the warm-up alone, second view the strongly
 augmented source; no stage reads a target pixel. `method.rounds=0,1,2`: the warm-up, the first, the second round.
 `method.ce_norm=valid`: CE over the valid pixels; `all`, as released, weighs by how much of the target is labelled.
-Ablations: `method.warmup_distil=0 method.distil=0` (l_d = 0; the second view still passes through the student's
-BatchNorm, so it may fall below source_only); `method.mix=false` (the second view is translated throughout);
-`method.translator=null` (strongly augmented throughout); `method.consensus=false` (all offline labels).
 The release's own ways: `method.target_bn=true`, `method.teacher_mode=train`.
+
+Ablations: the second view translated throughout, without CrDoMix; all offline labels, without consensus; the second
+view strongly augmented throughout, without a translator; each round's gain; and l_d = 0, `method.warmup_distil=0
+method.distil=0` (the second view still passes through the student's BatchNorm, so it may fall below source_only):
+    python -m bench.run --multirun method=diga split=minicity seed=0,1,2 method.mix=true,false
+    python -m bench.run --multirun method=diga split=minicity seed=0,1,2 method.consensus=true,false
+    python -m bench.run --multirun method=diga split=minicity seed=0,1,2 method.rounds=0,1,2
+    python -m bench.run --multirun method=diga split=minicity seed=0,1,2 method.translator=null
 
 Lengths stand as in the paper, 50k : 80k : 80k : 80k steps are 0.4 : 0.65 : 0.65 : 0.65 of the budget.
 

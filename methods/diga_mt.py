@@ -5,7 +5,8 @@ The stages of methods/diga.py, on one encoder with a decoder a task. What is our
   like segmentation's. CrDoMix keeps the geometry, so both views show the same depth and normals;
 - self-training: depth and normals inside M are the source's labels, outside the teacher's outputs, only where the
   consensus of segmentation holds and is not sky.
-Translator, offline labels and centroids stay segmentation's. Words and ablations are those of methods/diga.py;
+Translator, offline labels and centroids stay segmentation's. Words and ablations are those of methods/diga.py:
+    python -m bench.run --multirun method=diga_mt split=minicity seed=0,1,2 method.consensus=true,false
 `method.tasks=[semseg,depth]` adapts some tasks only; `method.weighting=pcgrad` and its like (parts/weighting.py): a
 rule for the tasks, each with its source, target and distillation terms, in the warm-up and in every round.
 """

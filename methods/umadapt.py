@@ -9,8 +9,11 @@ released no code; what the abstract leaves open is our choice and said so where 
 4. adapt (parts/adversary.py, the last stage): on source the two predictions of each task agree; the critic lowers that
    disagreement on source and raises it on target up to a margin, the encoder lowers it on target.
 
-Ablations: `method.lam=0` without the contour term; `method.anchor=0` without source supervision (as published);
-`method.statistics=source,target,'target batch'` the BatchNorm policies. Needs two tasks or more labelled on the source.
+Ablations: without the contour term; without source supervision (as published); the BatchNorm policies:
+    python -m bench.run --multirun method=umadapt split=minicity seed=0,1,2 method.lam=10,0
+    python -m bench.run --multirun method=umadapt split=minicity seed=0,1,2 method.anchor=3,0
+    python -m bench.run --multirun method=umadapt split=minicity seed=0 method.statistics=target,source,'target batch'
+Needs two tasks or more labelled on the source.
 
 Differs: hinge with a running margin, H trained in every step, at five times the encoder's rate: a critic that lags
 lets the energy fall at the price of the thin classes (docs/results/umadapt_development.md); source passes use the

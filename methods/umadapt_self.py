@@ -5,7 +5,9 @@
    target encoder; the transfer nets are frozen and their output detached, so that they cannot copy a constant.
 
 What to expect: depth gains, segmentation loses. Frozen transfer nets give back smooth maps of frequent classes, and the
-arg-max over all pixels teaches just those. Ablations: `method.anchor=0` (as published), `method.lam=0`.
+arg-max over all pixels teaches just those. Ablations, without the source anchor (as published) and the contour term:
+    python -m bench.run --multirun method=umadapt_self split=minicity seed=0,1,2 method.anchor=1,0
+    python -m bench.run --multirun method=umadapt_self split=minicity seed=0,1,2 method.lam=10,0
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@
    squared distance of maps normalised over channels, on two levels; the adapters A_k are 1x1 convolutions with an
    optimiser of their own, and no part of what predicts. Each stage has the full budget, as in the paper (200 epochs).
 
-Ablations: `method.align=level` each level with the teacher's own instead of its last map; `method.df=cka`;
+Ablations, as
+    python -m bench.run --multirun method=universal split=nyud13 seed=0,1,2 method.distil=1,0
+and likewise `method.align=level` each level with the teacher's own instead of its last map; `method.df=cka`;
 `method.dp=kl` outputs too; `method.anneal=0.8` the distances fade (as in the authors' multi-domain setting);
 `method.weighting=uncertainty` homoscedastic weights on the task losses; `method.distil=0` plain multi-task learning.
 

@@ -80,7 +80,7 @@ def test_d03_the_teacher_stays_as_it_is():
     assert not any(p.requires_grad for p in stage.teacher.parameters())
     own = {id(p) for optim in (stage.optim, stage.critic_optim) for p in optim.parameters}
     assert not own & {id(p) for p in stage.teacher.parameters()}
-    outputs = predicted(stage.teacher, SOURCE.image)
+    outputs = stage.ask_teacher(SOURCE.image)
     assert not any(raw.requires_grad for level in outputs.values() for raw in level.values())
 
 

@@ -91,9 +91,9 @@ def test_t12_each_stage_gains_on_the_mean_over_seeds(worlds):
     assert mean_miou(worlds, "source_only") < mean_miou(worlds, "warm") < mean_miou(worlds, "round")
 
 
-def test_t12_without_distillation_the_warm_up_gains_less(worlds):
+def test_t12_without_distillation_the_warm_up_gains_nothing(worlds):
     """Seen: 27, 15, 25: the second view, unsupervised, still enters the student's BatchNorm statistics."""
-    assert mean_miou(worlds, "undistilled") < mean_miou(worlds, "warm")
+    assert mean_miou(worlds, "undistilled") <= mean_miou(worlds, "source_only")
 
 
 def test_t12_consensus_keeps_fewer_and_purer_labels(worlds):

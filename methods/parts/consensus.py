@@ -25,23 +25,21 @@ from bench.stage import Stage
 from bench.tasks.contract import upsampled
 
 
-def last_convolution(decoder: nn.Sequential) -> int:
-    return max(i for i, layer in enumerate(decoder) if isinstance(layer, nn.Conv2d))
+def last_convolution(decoder: nn.Module) -> nn.Conv2d:
+    """The one that makes a decoder's scores; of several side by side, as DeepLab's, one: they read the same map."""
+    *_, last = (layer for layer in decoder.modules() if isinstance(layer, nn.Conv2d))
+    return last
 
 
 def features_and_outputs(net, image):
     """`feat` B D h w, and the raw outputs."""
-    encoded = net.encoder(image)
-    outputs = {name: decoder(encoded) for name, decoder in net.decoders.items() if name != "semseg"}
-    decoder = net.decoders["semseg"]
-    cut = last_convolution(decoder)
-    x = encoded
-    for layer in list(decoder)[:cut]:
-        x = layer(x)
-    features = x
-    for layer in list(decoder)[cut:]:
-        x = layer(x)
-    return features, {"semseg": x} | outputs
+    read: list[Tensor] = []
+    hook = last_convolution(net.decoders["semseg"]).register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+    try:
+        outputs = net(image)
+    finally:
+        hook.remove()
+    return read[0], outputs
 
 
 def to_grid(labels: Tensor, size: tuple[int, int]) -> Tensor:
@@ -163,5 +161,4 @@ class Centroids(Stage):
 
 
 def bank_for(net, problem) -> Bank:
-    decoder = net.decoders["semseg"]
-    return Bank(len(problem.classes), decoder[last_convolution(decoder)].in_channels)
+    return Bank(len(problem.classes), last_convolution(net.decoders["semseg"]).in_channels)

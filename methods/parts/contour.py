@@ -53,12 +53,15 @@ def _edges(luma: Tensor) -> Tensor:
 
 
 class ContourDecoder(nn.Sequential):
-    """D_c: bilinear x2 and 3x3, as often as lie between the features and half the image, down to one channel."""
+    """D_c: bilinear x2 and 3x3, as often as lie between the features and half the image, down to one channel.
+
+    Features as large as the image (SegNet's) are averaged first.
+    """
 
     def __init__(self, channels: int, stride: int) -> None:
-        hidden = {32: (512, 256, 64), 16: (256, 64), 8: (64,), 4: (32,)}[stride]
-        doublings = int(math.log2(stride)) - 1
-        layers: list[nn.Module] = []
+        hidden = {32: (512, 256, 64), 16: (256, 64), 8: (64,), 4: (32,), 2: (32,), 1: (32,)}[stride]
+        doublings = max(0, int(math.log2(stride)) - 1)
+        layers: list[nn.Module] = [nn.AvgPool2d(2)] if stride == 1 else []
         for i, (a, b) in enumerate(zip((channels, *hidden), (*hidden, 1), strict=True)):
             layers += [Double()] if i < doublings else []
             layers += [nn.Conv2d(a, b, 3, 1, 1), nn.LeakyReLU(0.2) if b > 1 else nn.Sigmoid()]

@@ -59,7 +59,8 @@ class TransferNet(nn.Module):
     def forward(self, others: Maps) -> Tensor:
         joined = torch.cat([stem(others[name]) for name, stem in self.stems.items()], 1)
         raw: Tensor = self.last(self.up(self.down(joined)))
-        return raw
+        height, width = next(iter(others.values())).shape[-2:]
+        return raw[..., :height, :width]  # odd grids are rounded up on the way down
 
 
 def halvings_for(problem: Problem) -> int:
