@@ -30,8 +30,9 @@ Lengths stand as in the paper, 50k : 80k : 80k : 80k steps are 0.4 : 0.65 : 0.65
 Differs: the segmenter is the split's network, with its own decoder for a head, at its own optimiser and rate (Adam, one
 rate for encoder and decoders; the release: SGD 2.5e-4, head times 10, ProDA's head); BatchNorm's affine parameters
 are frozen where the network starts from published weights; tasks beside segmentation learn from source labels alone.
-Differs: the warm-up passes no target image through the student, the release does (target_bn=true); the teacher
-predicts in evaluation mode on the student's statistics (teacher_mode=train); the last step is scored, not the best.
+Differs: the warm-up passes no target image through the student, the release does (target_bn=true); the teacher is
+on each batch's statistics, as released, but without dropout and with the student's buffers (teacher_mode=train; eval:
+on those buffers, chosen against on minicity_overcast, docs/results/diga.md); the last step is scored, not the best.
 Differs: colours are changed in [0, 1], not in [-1, 1]; crops and flips are the split's, without the sampling filter.
 Differs: void is not one of the classes that are halved; L_skd is taken at the network's output size; no OHEM for
 SYNTHIA; scores are single-scale, offline labels two-scale. parts/translator.py and parts/consensus.py list theirs.

@@ -15,6 +15,7 @@ from methods.parts.cross_view import WarmUp, class_loss, strengthened, symmetric
 from methods.parts.teacher import momentum
 from methods.parts.translator import Critic, Reflect, Translation, Translator, edges
 from tests import shapes
+from tests.shapes import same, state
 
 PROBLEM = shapes.problem()
 SOURCE, TARGET = shapes.render(4, 5, shifted=False), shapes.render(4, 6, shifted=True)
@@ -134,7 +135,7 @@ def test_t05_the_teachers_momentum(k, a):
     assert momentum(k, 0.999) == pytest.approx(a)
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("mode", ["batch", "eval", "train"])
 def test_t05_the_teacher_follows_by_the_step_and_no_optimiser_holds_it(mode):
     stage = warmup(teacher_mode=mode)
     with torch.no_grad():
@@ -150,7 +151,22 @@ def test_t05_the_teacher_follows_by_the_step_and_no_optimiser_holds_it(mode):
     stage.net.encoder.low[1][1].running_mean += 1
     stage.follow(5)
     copied = torch.equal(stage.teacher.encoder.low[1][1].running_mean, stage.net.encoder.low[1][1].running_mean)
-    assert copied == (mode == "eval")
+    assert copied == (mode != "train")
+
+
+@pytest.mark.parametrize("mode", ["batch", "eval"])
+def test_t05_the_teachers_buffers_are_the_students_and_what_it_predicts_leaves_no_trace(mode):
+    stage = warmup(teacher_mode=mode)
+    before = state(stage.teacher)
+    stage.teacher.train()
+    image = 0.5 * torch.rand(4, 3, 32, 64)
+    (_, found), (_, other) = (
+        stage.ask_teacher(image),
+        stage.ask_teacher(torch.cat([image[:2], torch.ones(2, 3, 32, 64)])),
+    )
+    assert same(before, state(stage.teacher))
+    alone = torch.equal(found["semseg"][:2], other["semseg"][:2])
+    assert alone == (mode == "eval")  # on a batch's statistics an image's neighbours matter
 
 
 # What the tests above stand on

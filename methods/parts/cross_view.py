@@ -79,7 +79,7 @@ class CrossView(Stage):
         sharpness: float = 0.3
         ce_norm: str = "all"  # CE is divided by the number of "all" pixels, or of the "valid" ones
         cap: float = 0.999  # of the teacher's momentum
-        teacher_mode: str = "eval"  # BatchNorm on what is stored; "batch": on each batch; "train": the same, tracked
+        teacher_mode: str = "batch"  # BatchNorm on each batch; "train": and tracked; "eval": on what is stored
         freeze_affine: bool | None = None  # of the encoder's BatchNorm; None: where the network has published weights
         lr: float | None = None  # None: the network's
         power: float = 0.9
@@ -90,7 +90,7 @@ class CrossView(Stage):
             return 0.5 if self.back is None else self.back
 
         def check(self, problem):
-            for value, known in ((self.ce_norm, ("all", "valid")), (self.teacher_mode, ("eval", "batch", "train"))):
+            for value, known in ((self.ce_norm, ("all", "valid")), (self.teacher_mode, ("batch", "train", "eval"))):
                 if value not in known:
                     raise ValueError(f'DiGA knows no "{value}" here; known: {" ".join(known)}')
             if "semseg" not in problem.tasks:
