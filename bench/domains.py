@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bench import manifest, plugins
+from bench.data.decode import decoder
+from bench.data.geometry import NORMALS
 from bench.data.labels import LabelSpace
 from bench.data.pack import LAYOUT, Item, Pack
 from bench.data.packing import build
@@ -169,7 +171,7 @@ class Domains:
     def place(self, domain: Domain, fields: tuple[str, ...], items: list[Item]) -> Path:
         """The folder of a pack. Same files, same code: same folder."""
         module = plugins.dataset(domain.dataset)
-        made_of = {
+        made_of: dict[str, Any] = {
             "layout": LAYOUT,
             "dataset": domain.dataset,
             "code": fingerprint(module.__name__),
@@ -178,6 +180,8 @@ class Domains:
             "classes": self.split.classes if self.label_map(domain, fields) is not None else "",
             "items": [[item.stem, *_stamps(item, fields)] for item in items],
         }
+        if decoder(module, fields, domain.size).derived:
+            made_of["normals"] = NORMALS
         key = hashlib.sha256(canonical(made_of).encode()).hexdigest()[:16]
         what = "-".join(fields)
         return self.store / "packs" / f"{domain.dataset}-{domain.part}-{what}-{key}"
