@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, Size
 from bench.data.pack import Item
 from datasets.arrays import hdf5, hdf5_header, needs
-from datasets.axes import towards_camera
+from datasets.axes import num_facing, towards_camera
 from datasets.facts import Facts
 from datasets.files import NotThere, known_part, log, only, renamed, require, same_size, short
 from datasets.matlab import numbers
@@ -89,9 +89,15 @@ def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[st
     if "depth" in what:
         fields["depth"] = _metres(item.files["depth"], frame)
     if "normals" in what:
-        fields["normals"] = _normals(item.files["normals"])
+        path = item.files["normals"]
+        fields["normals"] = towards_camera(_stored(path), AXES, CAMERA, path)
     same_size(fields, item.files)
     return fields | {"camera": CAMERA}
+
+
+def facing(item: Item) -> tuple[int, int]:
+    """How many stored normals face the camera, and how many there are, for the verifier: `read` drops the others."""
+    return num_facing(_stored(item.files["normals"]), AXES, CAMERA)
 
 
 def _upright(mat: Path) -> int:
@@ -149,7 +155,7 @@ def _metres(mat: Path, frame: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(depth, np.float32)
 
 
-def _normals(path: Path) -> NDArray[np.float32]:
+def _stored(path: Path) -> NDArray[Any]:
     """n = p / 127 - 1, and none where p is 127 or the mask is 0."""
     mask = path.parents[1] / "masks" / path.name
     require({"normals": path, "masks": mask}, ("normals", "masks"))
@@ -157,4 +163,4 @@ def _normals(path: Path) -> NDArray[np.float32]:
     inside = picture(mask)[..., 0] > 0
     same_size({"normals": stored, "mask": inside}, {"normals": path, "mask": mask})
     stored[~inside] = 0
-    return towards_camera(stored, AXES, CAMERA, path)
+    return stored

@@ -58,7 +58,8 @@ def survey(
 ) -> Survey:
     """Look at every name and header, and at the pixels of SAMPLE images, or of all. NotThere if there is nothing.
 
-    module: index, read, FACTS, TASKS, CLASSES, and perhaps check(item), which yields lines of what is unusual.
+    module: index, read, FACTS, TASKS, CLASSES, and perhaps check(item), which yields lines of what is unusual, and
+    facing(item), how many of its stored normals face the camera, and how many there are.
     """
     facts: Facts = module.FACTS
     found: list[Finding] = []
@@ -66,7 +67,8 @@ def survey(
     items = list({(i.stem, *i.files.values()): i for part in parts.values() for i in part}.values())
     if not items and all(finding.level != "error" for finding in found):
         found.append(Finding("error", "index", f"{name}: no part of it is there"))
-    look = Look(name, module.read, getattr(module, "check", None), facts, module.TASKS, len(module.CLASSES))
+    check, facing = getattr(module, "check", None), getattr(module, "facing", None)
+    look = Look(name, module.read, check, facts, module.TASKS, len(module.CLASSES), facing)
     chosen = np.zeros(len(items), bool)
     chosen[np.linspace(0, len(items) - 1, len(items) if whole else min(SAMPLE, len(items))).round().astype(int)] = True
     seen = list(_each(look, items, chosen.tolist(), workers, progress))
