@@ -6,7 +6,7 @@ normals_gt/{normals,masks}/%04d.png. Without normals_gt/ the data set has classe
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,15 @@ def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[st
 def facing(item: Item) -> tuple[int, int]:
     """How many stored normals face the camera, and how many there are, for the verifier: `read` drops the others."""
     return num_facing(_stored(item.files["normals"]), AXES, CAMERA)
+
+
+def check(item: Item) -> Iterator[str]:
+    """A frame without its white border: it was cut, mirrored or rotated."""
+    image = hdf5(item.files["image"], "images", int(item.stem) - 1).transpose(2, 1, 0)
+    sides = {"left": image[:, 0], "right": image[:, -1], "top": image[0], "bottom": image[-1]}
+    if bare := [side for side, pixels in sides.items() if (pixels < 255).any()]:
+        where = f"frame {int(item.stem)} has no white border at the {' and '.join(bare)}"
+        yield f"{short(item.files['image'])}: {where}; mirrored or rotated?"
 
 
 def _upright(mat: Path) -> int:
