@@ -96,7 +96,8 @@ def _indexed(name: str, module: Any, root: Path, part: str, found: list[Finding]
     found += [Finding("warning" if level >= logging.WARNING else "note", "index", line) for level, line in said]
     counted = any(level >= logging.WARNING for level, _ in said)
     if expected is not None and len(items) != expected and not counted:
-        level = "error" if len(items) > expected and module.FACTS.firm else "warning"
+        firm = module.FACTS.firm and part not in module.FACTS.recalled
+        level = "error" if len(items) > expected and firm else "warning"
         found.append(Finding(level, "count", f"{name}: {part} has {len(items)} images, {expected} expected"))
     twice = [stem for stem, times in Counter(item.stem for item in items).items() if times > 1]
     found += [Finding("error", "stem", f"{name}: two images of {part} are called {stem}") for stem in twice]
