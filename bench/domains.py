@@ -48,11 +48,15 @@ class Domains:
     build: bool = True  # a pack that is not there; otherwise NotPacked
 
     def require(self) -> None:
-        """MissingData unless every data set of the split is there; ValueError if its protocol scores less than it."""
+        """MissingData unless every data set of the split is there; ValueError if its rules do not fit."""
         split, rules = self.split, plugins.protocol(self.split.protocol)
         if stray := [name for name in split.scored if name not in rules.tasks]:
             scores = f"protocol {split.protocol} scores {' '.join(rules.tasks)}"
             raise ValueError(f"{scores}, not {' '.join(stray)}; say split.scored=[{','.join(rules.tasks)}]")
+        inverse = [d.name for d in split.domains if getattr(plugins.dataset(d.dataset), "INVERSE_DEPTH", False)]
+        if inverse and "depth" in split.tasks and tuple(split.augment.zoom) != (1.0, 1.0):
+            zoom = f"augment.zoom of {split.augment.zoom[0]:g}..{split.augment.zoom[1]:g} would divide"
+            raise ValueError(f"{zoom} the inverse depth of {inverse[0]}; say split.augment.zoom=[1,1]")
         problems = []
         wanted = (
             [(d, split.tasks) for d in split.source] + [(d, ()) for d in split.target] + [(split.test, split.scored)]

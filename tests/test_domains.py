@@ -78,6 +78,19 @@ def test_a_pack_of_normals_that_came_from_depth_by_other_code_is_not_taken(store
     assert len({given, derived, place()}) == 3
 
 
+def test_a_zoom_that_would_divide_an_inverse_depth_is_refused_in_one_line(store, monkeypatch):
+    _, domains = tiny(store)
+    domains.split.augment = dataclasses.replace(domains.split.augment, zoom=(1.0, 1.5))
+    domains.require()
+    monkeypatch.setattr(plugins.dataset("minicity"), "INVERSE_DEPTH", True, raising=False)
+    line = f"augment.zoom of 1..1.5 would divide the inverse depth of {NAMES[0]}; say split.augment.zoom=[1,1]"
+    with pytest.raises(ValueError) as refusal:
+        domains.require()
+    assert str(refusal.value) == line
+    domains.split.augment.zoom = [1.0, 1.0]  # as the command line gives it
+    domains.require()
+
+
 def test_an_oracle_learns_from_every_target(store):
     made, domains = tiny(store, method="target_oracle", **TWO)
     root = run.prepare(made, domains)
