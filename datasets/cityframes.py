@@ -35,6 +35,7 @@ _LABELS = {  # field: package, end of the file's name
     "depth": ("disparity", "disparity.png"),
     "camera": ("camera", "camera.json"),
 }
+_ALONE = "; without it run with split.tasks=[semseg] split.scored=[semseg]"
 _INSTANCES = "gtFine_instanceIds.png"  # what a copy may have in the place of label ids
 
 
@@ -82,7 +83,7 @@ class Frames:
         for field, path in item.files.items():
             if field in wanted:
                 package = path.parts[-4]
-                remedy = "; without it run with split.scored=[semseg]" if field in ("depth", "camera") else ""
+                remedy = _ALONE if field in ("depth", "camera") else ""
                 unpacked(self.dataset, path.parents[1], f"{archive(package)}.zip", remedy)
         require(item.files, wanted)
         fields: dict[str, Any] = {}

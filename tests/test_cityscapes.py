@@ -199,8 +199,8 @@ def test_a_missing_sub_folder_names_its_archive(root: Path) -> None:
 @pytest.mark.parametrize("package", ["disparity", "camera"])
 def test_a_missing_sub_folder_of_depth_says_how_to_do_without(root: Path, package: str) -> None:
     shutil.rmtree(root / package)
-    line = f"{package}/train is missing; it is in {package}_trainvaltest.zip; without it run with split.scored=[semseg]"
-    assert fault(root) == f"cityscapes: {line}"
+    line = f"{package}/train is missing; it is in {package}_trainvaltest.zip; without it run with "
+    assert fault(root) == f"cityscapes: {line}split.tasks=[semseg] split.scored=[semseg]"
 
 
 def test_a_missing_file_is_named_beside_what_is_there(root: Path) -> None:
