@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bench import manifest, plugins
+from bench.data.decode import decoder
+from bench.data.geometry import NORMALS
 from bench.data.labels import LabelSpace
 from bench.data.pack import LAYOUT, Item, Pack
 from bench.data.packing import build
@@ -46,11 +48,15 @@ class Domains:
     build: bool = True  # a pack that is not there; otherwise NotPacked
 
     def require(self) -> None:
-        """MissingData unless every data set of the split is there; ValueError if its protocol scores less than it."""
+        """MissingData unless every data set of the split is there; ValueError if its rules do not fit."""
         split, rules = self.split, plugins.protocol(self.split.protocol)
         if stray := [name for name in split.scored if name not in rules.tasks]:
             scores = f"protocol {split.protocol} scores {' '.join(rules.tasks)}"
             raise ValueError(f"{scores}, not {' '.join(stray)}; say split.scored=[{','.join(rules.tasks)}]")
+        inverse = [d.name for d in split.domains if getattr(plugins.dataset(d.dataset), "INVERSE_DEPTH", False)]
+        if inverse and "depth" in split.tasks and tuple(split.augment.zoom) != (1.0, 1.0):
+            zoom = f"augment.zoom of {split.augment.zoom[0]:g}..{split.augment.zoom[1]:g} would divide"
+            raise ValueError(f"{zoom} the inverse depth of {inverse[0]}; say split.augment.zoom=[1,1]")
         problems = []
         wanted = (
             [(d, split.tasks) for d in split.source] + [(d, ()) for d in split.target] + [(split.test, split.scored)]
@@ -175,7 +181,7 @@ class Domains:
     def place(self, domain: Domain, fields: tuple[str, ...], items: list[Item]) -> Path:
         """The folder of a pack. Same files, same code: same folder."""
         module = plugins.dataset(domain.dataset)
-        made_of = {
+        made_of: dict[str, Any] = {
             "layout": LAYOUT,
             "dataset": domain.dataset,
             "code": fingerprint(module.__name__),
@@ -184,6 +190,8 @@ class Domains:
             "classes": self.split.classes if self.label_map(domain, fields) is not None else "",
             "items": [[item.stem, *_stamps(item, fields)] for item in items],
         }
+        if decoder(module, fields, domain.size).derived:
+            made_of["normals"] = NORMALS
         key = hashlib.sha256(canonical(made_of).encode()).hexdigest()[:16]
         what = "-".join(fields)
         return self.store / "packs" / f"{domain.dataset}-{domain.part}-{what}-{key}"

@@ -36,11 +36,7 @@ def towards_camera(
     rotation. A normal that points away from the camera (a surface seen from behind, or shaded round) is invalid.
     ValueError, naming the file, if most of them do: then the axes are other ones.
     """
-    valid = np.isfinite(stored).all(-1) & stored.any(-1)
-    turned = stored[valid].astype(np.float32) @ np.asarray(axes, np.float32).T
-    normals = np.zeros(stored.shape, np.float32)
-    normals[valid] = turned / np.linalg.norm(turned, axis=-1, keepdims=True)
-    away = valid & ((normals * camera.rays((stored.shape[1], stored.shape[0]))).sum(-1) >= 0)
+    normals, valid, away = _turned(stored, axes, camera)
     if 2 * np.sum(away) > np.sum(valid):
         share = 100 * np.sum(away) / np.sum(valid)
         raise ValueError(
@@ -48,6 +44,24 @@ def towards_camera(
         )
     normals[away] = 0
     return normals
+
+
+def num_facing(stored: NDArray[Any], axes: NDArray[Any] | Sequence[Sequence[float]], camera: Camera) -> tuple[int, int]:
+    """How many normals face the camera, and how many there are: `towards_camera` drops the others without a word."""
+    _, valid, away = _turned(stored, axes, camera)
+    return int(np.sum(valid & ~away)), int(np.sum(valid))
+
+
+def _turned(
+    stored: NDArray[Any], axes: NDArray[Any] | Sequence[Sequence[float]], camera: Camera
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:  # H W 3; H W; H W
+    """Unit normals in the camera's axes; where there is one; where it points away."""
+    valid = np.isfinite(stored).all(-1) & stored.any(-1)
+    turned = stored[valid].astype(np.float32) @ np.asarray(axes, np.float32).T
+    normals = np.zeros(stored.shape, np.float32)
+    normals[valid] = turned / np.linalg.norm(turned, axis=-1, keepdims=True)
+    away = valid & ((normals * camera.rays((stored.shape[1], stored.shape[0]))).sum(-1) >= 0)
+    return normals, valid, away
 
 
 def products(normals: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:  # 3 3

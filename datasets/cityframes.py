@@ -6,7 +6,8 @@ ROOT/{PACKAGE,gtFine,disparity,camera}/{train,val}/CITY/CITY_SEQ_FRAME_..., or e
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from re import Pattern
@@ -25,7 +26,7 @@ _VOID = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30, 255)  # 255: license plate, -
 NAMES = naming(CITYSCAPES_IDS, _VOID)  # what the ids of a label file are
 FORMS: Mapping[str, tuple[str, ...]] = {
     "image": ("8-bit RGB",),
-    "semseg": ("8-bit grey",),
+    "semseg": ("8-bit grey", "16-bit grey"),  # label ids, or those of instances
     "depth": ("16-bit grey",),
     "camera": ("JSON",),
 }
@@ -34,6 +35,8 @@ _LABELS = {  # field: package, end of the file's name
     "depth": ("disparity", "disparity.png"),
     "camera": ("camera", "camera.json"),
 }
+_ALONE = "; without it run with split.tasks=[semseg] split.scored=[semseg]"
+_INSTANCES = "gtFine_instanceIds.png"  # what a copy may have in the place of label ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ class Frames:
     def index(self, root: Path | None, part: str, end: str) -> list[Item]:
         """The frames of train or val whose picture's name has this end, by city, sequence and number.
 
-        Looks at pictures only. FileNotFoundError if they are not there.
+        Looks at pictures, and at the names of label files. FileNotFoundError if there is no picture.
         """
         together, apart = self.package, f"{archive(self.package)}/{self.package}"  # as the archives were unpacked
         root, images = located(self.dataset, root, (together, apart), self.hint)
@@ -60,13 +63,14 @@ class Frames:
             return (root if images == together else root / archive(package)) / package / part
 
         unpacked(self.dataset, place(self.package), f"{archive(self.package)}.zip")
+        found = [(c, match[1]) for c, match in nested(place(self.package), self.name) if match[0].endswith(f"_{end}")]
         packages = {"image": (self.package, end)} | _LABELS
+        if _instances_alone(place("gtFine") / city for city in dict.fromkeys(city for city, _ in found)):
+            packages["semseg"] = ("gtFine", _INSTANCES)
         return [
-            Item(match[1], {field: place(package) / city / f"{match[1]}_{last}"
-                            for field, (package, last) in packages.items()})
-            for city, match in nested(place(self.package), self.name)
-            if match[0].endswith(f"_{end}")
-        ]  # fmt: skip
+            Item(stem, {field: place(package) / city / f"{stem}_{last}" for field, (package, last) in packages.items()})
+            for city, stem in found
+        ]
 
     def read(self, item: Item, what: Collection[str]) -> dict[str, Any]:
         """What is asked for, as stored: cs19 ids, planar depth in metres (0 where the stereo found none).
@@ -79,7 +83,7 @@ class Frames:
         for field, path in item.files.items():
             if field in wanted:
                 package = path.parts[-4]
-                remedy = "; without it run with split.scored=[semseg]" if field in ("depth", "camera") else ""
+                remedy = _ALONE if field in ("depth", "camera") else ""
                 unpacked(self.dataset, path.parents[1], f"{archive(package)}.zip", remedy)
         require(item.files, wanted)
         fields: dict[str, Any] = {}
@@ -87,7 +91,7 @@ class Frames:
             fields["image"] = picture(item.files["image"])
         if "semseg" in wanted:
             path = item.files["semseg"]
-            ids = samples(path, "8-bit grey")
+            ids = _ids(path)
             fields["semseg"] = ids if "ids" in what else renamed(ids, CITYSCAPES_IDS, _VOID, path)
         baseline, camera = _rig(item.files["camera"]) if "camera" in wanted else (0.0, None)
         if "depth" in wanted and camera:
@@ -112,6 +116,30 @@ def archive(package: str) -> str:
     """leftImg8bit -> leftImg8bit_trainvaltest, leftImg8bit_foggy -> leftImg8bit_trainvaltest_foggy"""
     what, _, kind = package.partition("_")
     return f"{what}_trainvaltest" + (f"_{kind}" if kind else "")
+
+
+def _instances_alone(cities: Iterable[Path]) -> bool:
+    """Whether these folders have instance ids, and no label ids. Opens no file."""
+    found = False
+    for city in cities:
+        try:
+            names = os.listdir(city)
+        except OSError:  # whoever asks for a label is told
+            continue
+        if any(name.endswith(_LABELS["semseg"][1]) for name in names):
+            return False
+        found |= any(name.endswith(_INSTANCES) for name in names)
+    return found
+
+
+def _ids(path: Path) -> NDArray[np.uint8]:
+    """Label ids, or what they are in the other form of the labels: a label id, or 1000 label id + instance."""
+    if not path.name.endswith(_INSTANCES):
+        return samples(path, "8-bit grey")
+    v = samples(path, "16-bit grey", meaning="label id, or 1000 label id + instance")
+    ids = np.where(v < 1000, v, v // 1000)
+    renamed(ids, CITYSCAPES_IDS, _VOID, path)  # refuses an unknown id, before a byte makes another of it
+    return ids.astype(np.uint8)
 
 
 def _metres(path: Path, baseline_times_fx: float) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.pack import Item
-from datasets.cityframes import NAMES, Frames
+from datasets.cityframes import FORMS, NAMES, Frames
 from datasets.facts import Facts
 from datasets.files import counted, known_part
 from datasets.spaces import CS19
@@ -29,7 +29,7 @@ COUNTS = {"train": 2975, "val": 500}
 FACTS = Facts(
     counts=COUNTS,
     sizes=((2048, 1024),),
-    forms={"image": ("8-bit RGB",), "semseg": ("8-bit grey",), "depth": ("16-bit grey",), "camera": ("JSON",)},
+    forms=FORMS,
     median_depth=(1.0, 500.0),
     groups={"val/frankfurt": 267, "val/lindau": 59, "val/munster": 174},
 )
@@ -43,7 +43,7 @@ _FRAMES = Frames(
 
 
 def index(root: Path | None, part: str) -> list[Item]:
-    """The frames of a part, by city, sequence and number. Looks at images only."""
+    """The frames of a part, by city, sequence and number. Opens no file."""
     known_part("cityscapes", part, COUNTS)
     items = _FRAMES.index(root, part, "leftImg8bit.png")
     pattern = "CITY/CITY_NNNNNN_NNNNNN_leftImg8bit.png"

@@ -12,6 +12,7 @@ class Facts:
 
     counts: images of each part in an official full set; None where nobody counted.
     firm: the counts were read in a devkit or measured; if not, a difference is a warning and never an error.
+    recalled: parts whose count is from a paper or a site only, as if it were not firm.
     spare: parts that a copy may be without, for they are downloads or lists of their own; it is not ready for splits
         that use them.
     sizes: width and height of the images in pixels; empty where they vary by nature.
@@ -29,6 +30,7 @@ class Facts:
 
     counts: Mapping[str, int | None]
     firm: bool = True
+    recalled: tuple[str, ...] = ()
     spare: tuple[str, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -67,6 +67,7 @@ class Look:
     facts: Facts
     tasks: tuple[str, ...]
     classes: int
+    facing: Callable[[Item], tuple[int, int]] | None = None  # of the stored normals, before `read` drops any
 
     def __call__(self, item: Item, pixels: bool) -> Seen:
         found: list[Finding] = []
@@ -155,6 +156,7 @@ class Look:
                 words = f"{bad} normals are not of length 1, expected 0,0,0 for invalid"
                 found.append(Finding("error", "normals", f"{_name(item, 'normals')}: {words}"))
             seen |= _axes(n, z, arrays.get("camera"))
+            seen |= {"facing": self.facing(item)} if self.facing else {}
         return seen
 
     def _depth(self, z: NDArray[Any]) -> Iterator[tuple[str, str]]:

@@ -51,7 +51,7 @@ _FRAMES = Frames(
 
 
 def index(root: Path | None, part: str) -> list[Item]:
-    """The frames of a part, by city, sequence and number. Looks at images only."""
+    """The frames of a part, by city, sequence and number. Opens no file."""
     known_part("foggy", part, _PARTS)
     half, beta = _PARTS[part]
     items = _FRAMES.index(root, half, f"leftImg8bit_foggy_beta_{beta}.png")

@@ -30,6 +30,7 @@ CLASSES = CS19
 COUNT = 24966
 FACTS = Facts(
     counts={"all": COUNT, "train": 12403, "val": 6382, "test": 6181},
+    recalled=("train", "val", "test"),
     spare=("train", "val", "test"),  # which read_mapping.zip has
     forms={"image": ("8-bit RGB",), "semseg": ("8-bit palette",)},
 )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, Size, planar_depth
 from bench.data.pack import Item
 from datasets.arrays import hdf5, needs
-from datasets.axes import towards_camera
+from datasets.axes import num_facing, towards_camera
 from datasets.facts import Facts
 from datasets.files import absent, known_part, listing, log, only, renamed, require, same_size, short
 from datasets.pictures import picture
@@ -117,6 +117,13 @@ def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[st
     if "normals" in fields:
         fields["normals"] = towards_camera(fields["normals"], turn @ AXES, camera, item.files["normals"])
     return fields | {"camera": camera}
+
+
+def facing(item: Item) -> tuple[int, int]:
+    """How many stored normals face the camera, and how many there are, for the verifier: `read` drops the others."""
+    stored = hdf5(item.files["normals"], "dataset")
+    camera, turn = _pinhole(_matrix(item), (stored.shape[1], stored.shape[0]))
+    return num_facing(stored, turn @ AXES, camera)
 
 
 def _place(root: Path, scene: str, camera: str, field: str) -> Path:

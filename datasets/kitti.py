@@ -42,7 +42,7 @@ _RIGS: dict[Size, tuple[Camera, float]] = {
 FACTS = Facts(
     counts={"train": 200},
     sizes=tuple(_RIGS),
-    forms={"image": ("8-bit RGB",), "semseg": ("8-bit grey",), "depth": ("16-bit grey",)},
+    forms={"image": ("8-bit RGB",), "semseg": ("8-bit grey", "16-bit grey"), "depth": ("16-bit grey",)},
     median_depth=(3.0, 60.0),
 )
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, Size
 from bench.data.pack import Item
 from datasets.arrays import npy
-from datasets.axes import towards_camera
+from datasets.axes import num_facing, towards_camera
 from datasets.facts import Facts
 from datasets.files import counted, home, known_part, listing, only, require, same_size, short
 from datasets.spaces import NYU13
@@ -75,6 +75,11 @@ def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[st
         fields["normals"] = towards_camera(stored["normals"], AXES, CAMERA, item.files["normals"])
     same_size(fields, item.files)
     return fields | {"camera": CAMERA}
+
+
+def facing(item: Item) -> tuple[int, int]:
+    """How many stored normals face the camera, and how many there are, for the verifier: `read` drops the others."""
+    return num_facing(_array(item.files["normals"], _SHAPES["normals"]), AXES, CAMERA)
 
 
 def _array(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ normals_gt/{normals,masks}/%04d.png. Without normals_gt/ the data set has classe
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, Size
 from bench.data.pack import Item
 from datasets.arrays import hdf5, hdf5_header, needs
-from datasets.axes import towards_camera
+from datasets.axes import num_facing, towards_camera
 from datasets.facts import Facts
 from datasets.files import NotThere, known_part, log, only, renamed, require, same_size, short
 from datasets.matlab import numbers
@@ -90,9 +90,24 @@ def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[st
     if "depth" in what:
         fields["depth"] = _metres(item.files["depth"], frame)
     if "normals" in what:
-        fields["normals"] = _normals(item.files["normals"])
+        path = item.files["normals"]
+        fields["normals"] = towards_camera(_stored(path), AXES, CAMERA, path)
     same_size(fields, item.files)
     return fields | {"camera": CAMERA}
+
+
+def facing(item: Item) -> tuple[int, int]:
+    """How many stored normals face the camera, and how many there are, for the verifier: `read` drops the others."""
+    return num_facing(_stored(item.files["normals"]), AXES, CAMERA)
+
+
+def check(item: Item) -> Iterator[str]:
+    """A frame without its white border: it was cut, mirrored or rotated."""
+    image = hdf5(item.files["image"], "images", int(item.stem) - 1).transpose(2, 1, 0)
+    sides = {"left": image[:, 0], "right": image[:, -1], "top": image[0], "bottom": image[-1]}
+    if bare := [side for side, pixels in sides.items() if (pixels < 255).any()]:
+        where = f"frame {int(item.stem)} has no white border at the {' and '.join(bare)}"
+        yield f"{short(item.files['image'])}: {where}; mirrored or rotated?"
 
 
 def _upright(mat: Path) -> int:
@@ -150,7 +165,7 @@ def _metres(mat: Path, frame: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(depth, np.float32)
 
 
-def _normals(path: Path) -> NDArray[np.float32]:
+def _stored(path: Path) -> NDArray[Any]:
     """n = p / 127 - 1, and none where p is 127 or the mask is 0."""
     mask = path.parents[1] / "masks" / path.name
     require({"normals": path, "masks": mask}, ("normals", "masks"))
@@ -158,4 +173,4 @@ def _normals(path: Path) -> NDArray[np.float32]:
     inside = picture(mask)[..., 0] > 0
     same_size({"normals": stored, "mask": inside}, {"normals": path, "mask": mask})
     stored[~inside] = 0
-    return towards_camera(stored, AXES, CAMERA, path)
+    return stored

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench.data.geometry import Camera, Size
 from bench.data.pack import Item
-from datasets.axes import towards_camera
+from datasets.axes import num_facing, towards_camera
 from datasets.facts import Facts
 from datasets.files import counted, home, known_part, nested, only, require, same_size, short
 from datasets.pictures import picture, samples
@@ -93,13 +93,20 @@ def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[st
     if "depth" in what:
         fields["depth"] = _metres(item.files["depth"])
     if "normals" in what:
-        fields["normals"] = _normals(item.files["normals"])
+        path = item.files["normals"]
+        fields["normals"] = towards_camera(_world(path), _rotation(path), CAMERA, path)
     for field, array in fields.items():
         if array.shape[:2] != SIZE[::-1]:
             sizes = f"{array.shape[1]}x{array.shape[0]}, expected {SIZE[0]}x{SIZE[1]}"
             raise ValueError(f"{short(item.files[field])}: {sizes}: was it resized?")
     same_size(fields, item.files)
     return fields | {"camera": CAMERA}
+
+
+def facing(item: Item) -> tuple[int, int]:
+    """How many stored normals face the camera, and how many there are, for the verifier: `read` drops the others."""
+    path = item.files["normals"]
+    return num_facing(_world(path), _rotation(path), CAMERA)
 
 
 def _metres(path: Path) -> NDArray[np.float32]:
@@ -109,8 +116,8 @@ def _metres(path: Path) -> NDArray[np.float32]:
     return millimetres.astype(np.float32) / np.float32(1000)
 
 
-def _normals(path: Path) -> NDArray[np.float32]:
-    """Three pictures, 0..65535 for -1..1 along the world's axes, turned into the camera's by its place in the house."""
+def _world(path: Path) -> NDArray[np.float64]:
+    """Three pictures, 0..65535 for -1..1 along the world's axes, which the camera's place in the house turns."""
     number = path.name[:6]
     paths = {axis: path.with_name(f"{number}_{axis}normal.png") for axis in "xyz"}
     require(paths, "xyz")
@@ -118,7 +125,7 @@ def _normals(path: Path) -> NDArray[np.float32]:
     same_size(dict(zip("xyz", stored, strict=True)), paths)
     world = np.stack(stored, -1)
     world[abs((world**2).sum(-1) - 1) > _UNIT] = 0
-    return towards_camera(world, _rotation(_cameras(path) / "room_camera.txt", int(number)), CAMERA, path)
+    return world
 
 
 def _cameras(path: Path) -> Path:
@@ -126,8 +133,9 @@ def _cameras(path: Path) -> Path:
     return path.parents[2] / "projects_camera" / path.parent.name
 
 
-def _rotation(path: Path, row: int) -> NDArray[np.float64]:  # 3 3
-    """From the world's axes to those of the camera in a row: eye, direction, up, two angles, a score."""
+def _rotation(view: Path) -> NDArray[np.float64]:  # 3 3
+    """From the world's axes to those of a picture's camera, a row: eye, direction, up, two angles, a score."""
+    path, row = _cameras(view) / "room_camera.txt", int(view.name[:6])
     require({"camera": path}, ("camera",))
     lines = path.read_text().splitlines()
     if row >= len(lines):

@@ -75,6 +75,8 @@ def main(words: Sequence[str]) -> int:
     name, root, store = given.name, given.root.absolute(), given.store.absolute()
     try:
         plugins.dataset(name)
+        if store.resolve().is_relative_to(root.resolve()):
+            raise ValueError(f"the store {store} is inside of {root}, where nothing is written; say --store=FOLDER")
         splits = [plugins.split(one) for one in given.split or plugins.splits()]
         if code := verify.main([name, str(root), "--store", str(store)]):
             return code

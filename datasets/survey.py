@@ -58,7 +58,8 @@ def survey(
 ) -> Survey:
     """Look at every name and header, and at the pixels of SAMPLE images, or of all. NotThere if there is nothing.
 
-    module: index, read, FACTS, TASKS, CLASSES, and perhaps check(item), which yields lines of what is unusual.
+    module: index, read, FACTS, TASKS, CLASSES, and perhaps check(item), which yields lines of what is unusual, and
+    facing(item), how many of its stored normals face the camera, and how many there are.
     """
     facts: Facts = module.FACTS
     found: list[Finding] = []
@@ -66,7 +67,8 @@ def survey(
     items = list({(i.stem, *i.files.values()): i for part in parts.values() for i in part}.values())
     if not items and all(finding.level != "error" for finding in found):
         found.append(Finding("error", "index", f"{name}: no part of it is there"))
-    look = Look(name, module.read, getattr(module, "check", None), facts, module.TASKS, len(module.CLASSES))
+    check, facing = getattr(module, "check", None), getattr(module, "facing", None)
+    look = Look(name, module.read, check, facts, module.TASKS, len(module.CLASSES), facing)
     chosen = np.zeros(len(items), bool)
     chosen[np.linspace(0, len(items) - 1, len(items) if whole else min(SAMPLE, len(items))).round().astype(int)] = True
     seen = list(_each(look, items, chosen.tolist(), workers, progress))
@@ -94,7 +96,8 @@ def _indexed(name: str, module: Any, root: Path, part: str, found: list[Finding]
     found += [Finding("warning" if level >= logging.WARNING else "note", "index", line) for level, line in said]
     counted = any(level >= logging.WARNING for level, _ in said)
     if expected is not None and len(items) != expected and not counted:
-        level = "error" if len(items) > expected and module.FACTS.firm else "warning"
+        firm = module.FACTS.firm and part not in module.FACTS.recalled
+        level = "error" if len(items) > expected and firm else "warning"
         found.append(Finding(level, "count", f"{name}: {part} has {len(items)} images, {expected} expected"))
     twice = [stem for stem, times in Counter(item.stem for item in items).items() if times > 1]
     found += [Finding("error", "stem", f"{name}: two images of {part} are called {stem}") for stem in twice]

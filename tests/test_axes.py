@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.data.geometry import Camera, normals_from_depth
 from bench.data.pack import Item
 from datasets import minicity
-from datasets.axes import SAME, SIGNED_PERMUTATIONS, Axes, best_axes, towards_camera
+from datasets.axes import SAME, SIGNED_PERMUTATIONS, Axes, best_axes, num_facing, towards_camera
 from tests.fixtures_indoor import room
 
 CAMERA = Camera(60.0, 62.0, 50.0, 30.0)
@@ -106,6 +106,8 @@ def test_a_surface_seen_from_behind_has_no_normal() -> None:
     stored[40:50] *= -1
     found = towards_camera(stored, SAME, CAMERA, FILE)
     assert not found[40:50].any() and found[50:].any(-1).all()
+    facing, there = num_facing(stored, SAME, CAMERA)
+    assert (facing, there) == (found.any(-1).sum(), stored.any(-1).sum()) and there - facing == 10 * 96
 
 
 def test_normals_that_mostly_point_away_are_in_other_axes() -> None:

@@ -70,8 +70,8 @@ def test_an_unknown_data_set_comes_with_the_nearest_known_one(tmp_path: Path, ca
 
 def test_a_missing_sub_folder_is_one_line_with_its_archive(city: Path) -> None:
     shutil.rmtree(city / "disparity/val")
-    line = "disparity/val is missing; it is in disparity_trainvaltest.zip; without it run with split.scored=[semseg]"
-    assert said("cityscapes", city) == [f"cityscapes: {line}"]
+    line = "disparity/val is missing; it is in disparity_trainvaltest.zip; without it run with "
+    assert said("cityscapes", city) == [f"cityscapes: {line}split.tasks=[semseg] split.scored=[semseg]"]
 
 
 def test_a_missing_part_is_one_line_with_its_archive(city: Path) -> None:

@@ -86,6 +86,34 @@ def test_labels_may_be_had_with_the_ids_of_their_file_and_what_these_are(root: P
     assert cityscapes.STORED[34] == -1
 
 
+def test_label_ids_are_had_from_instance_ids_too(root: Path) -> None:
+    expected = [read(root, ("semseg",), position)["semseg"] for position in range(4)]
+    stored = read(root, ("ids",))["ids"]
+    for path in root.glob("gtFine/*/*/*_labelIds.png"):
+        path.unlink()
+    assert all((read(root, ("semseg",), i)["semseg"] == expected[i]).all() for i in range(4))
+    ids = read(root, ("ids",))["ids"]
+    assert ids.dtype == np.uint8 and (ids == stored).all()
+
+
+def test_an_instance_is_of_the_class_that_its_thousands_say(root: Path) -> None:
+    for path in root.glob("gtFine/*/*/*_labelIds.png"):
+        path.unlink()
+    values = np.full((64, 128), 7, np.uint16)
+    values[1], values[2], values[3] = 26, 26017, 33999  # a group of cars, a car, a bicycle
+    fixtures.png(root / f"gtFine/{FIRST}_gtFine_instanceIds.png", values)
+    assert read(root)["semseg"][:5, 9].tolist() == [0, 13, 13, 18, 0]
+    values[4, :3] = 300
+    fixtures.png(root / f"gtFine/{FIRST}_gtFine_instanceIds.png", values)
+    line = f"{FIRST}_gtFine_instanceIds.png: id 300 on 3 pixels, known ids 0-33; first at row 4, column 0"
+    assert fault(root) == fault(root, ("ids",)) == line
+
+
+def test_one_missing_file_of_label_ids_is_not_made_up_for(root: Path) -> None:
+    (root / f"gtFine/{FIRST}_gtFine_labelIds.png").unlink()
+    assert "labelIds.png: missing" in fault(root)
+
+
 def test_a_license_plate_as_an_unsigned_byte_is_void(root: Path) -> None:
     fixtures.png(root / f"gtFine/{FIRST}_gtFine_labelIds.png", np.full((64, 128), np.array(-1).astype(np.uint8)))
     assert (read(root)["semseg"] == 255).all()
@@ -112,7 +140,7 @@ def test_opened_without_tasks_it_touches_no_label(root: Path, monkeypatch: pytes
     read(root, ("image",))
     inside = [Path(path).relative_to(root).as_posix() for path in touched if Path(path).is_relative_to(root)]
     assert f"leftImg8bit/{FIRST}_leftImg8bit.png" in inside
-    assert not [path for path in inside if path.startswith(("gtFine", "disparity", "camera"))]
+    assert not [path for path in inside if path.endswith((".png", ".json")) and not path.startswith("leftImg8bit")]
 
 
 def test_segmentation_alone_needs_neither_disparity_nor_camera(root: Path) -> None:
@@ -171,8 +199,8 @@ def test_a_missing_sub_folder_names_its_archive(root: Path) -> None:
 @pytest.mark.parametrize("package", ["disparity", "camera"])
 def test_a_missing_sub_folder_of_depth_says_how_to_do_without(root: Path, package: str) -> None:
     shutil.rmtree(root / package)
-    line = f"{package}/train is missing; it is in {package}_trainvaltest.zip; without it run with split.scored=[semseg]"
-    assert fault(root) == f"cityscapes: {line}"
+    line = f"{package}/train is missing; it is in {package}_trainvaltest.zip; without it run with "
+    assert fault(root) == f"cityscapes: {line}split.tasks=[semseg] split.scored=[semseg]"
 
 
 def test_a_missing_file_is_named_beside_what_is_there(root: Path) -> None:

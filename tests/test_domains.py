@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+import bench.domains
 from bench import check, criteria, plan, plugins, run
 from bench.config import ConfigError, compose_run
 from bench.domains import Domains, MissingData, free_splits
@@ -60,6 +61,35 @@ def test_a_stage_of_one_source_sees_that_source_alone_under_its_place(store):
     feeds, _ = run.open_feeds(root, None, domains, check.DEVICE, 0)
     assert set(next(feeds.source.iterate(0, 1)).domain.tolist()) == {1}
     assert list(root.recipe["data"]["source"]) == [NAMES[1]]
+
+
+def test_a_pack_of_normals_that_came_from_depth_by_other_code_is_not_taken(store, monkeypatch):
+    _, domains = tiny(store)
+    (domain,), fields = domains.split.source, ("image", "depth", "normals")
+
+    def place():
+        return domains.place(domain, fields, domains.index(domain))
+
+    given = place()
+    monkeypatch.setattr(bench.domains, "NORMALS", -1)
+    assert place() == given  # by the renderer
+    monkeypatch.setattr(plugins.dataset("minicity"), "TASKS", ("semseg", "depth"))
+    derived = place()
+    monkeypatch.setattr(bench.domains, "NORMALS", -2)
+    assert len({given, derived, place()}) == 3
+
+
+def test_a_zoom_that_would_divide_an_inverse_depth_is_refused_in_one_line(store, monkeypatch):
+    _, domains = tiny(store)
+    domains.split.augment = dataclasses.replace(domains.split.augment, zoom=(1.0, 1.5))
+    domains.require()
+    monkeypatch.setattr(plugins.dataset("minicity"), "INVERSE_DEPTH", True, raising=False)
+    line = f"augment.zoom of 1..1.5 would divide the inverse depth of {NAMES[0]}; say split.augment.zoom=[1,1]"
+    with pytest.raises(ValueError) as refusal:
+        domains.require()
+    assert str(refusal.value) == line
+    domains.split.augment.zoom = [1.0, 1.0]  # as the command line gives it
+    domains.require()
 
 
 def test_an_oracle_learns_from_every_target(store):

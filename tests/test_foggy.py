@@ -77,7 +77,7 @@ def test_a_missing_sub_folder_names_its_archive(root: Path) -> None:
     line = "is missing; it is in leftImg8bit_trainvaltest_foggy.zip"
     assert fault(root, part="val") == f"foggy: leftImg8bit_foggy/val {line}"
     shutil.rmtree(root / "disparity")
-    remedy = "without it run with split.scored=[semseg]"
+    remedy = "without it run with split.tasks=[semseg] split.scored=[semseg]"
     assert fault(root) == f"foggy: disparity/train is missing; it is in disparity_trainvaltest.zip; {remedy}"
     shutil.rmtree(root / "gtFine")
     assert fault(root) == "foggy: gtFine/train is missing; it is in gtFine_trainvaltest.zip"

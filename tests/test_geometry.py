@@ -154,6 +154,50 @@ def test_surfaces_on_both_sides_of_a_depth_edge_keep_their_normals(step):
         assert normals.any(-1).mean() > 0.99 and degrees(normals, unit(0, 0, -1)).max() < 0.1
 
 
+def thinned(depth, share, seed=0):
+    """Depth of a share of the pixels, as a laser scanner leaves it."""
+    return np.where(np.random.default_rng(seed).random(depth.shape) < share, depth, 0)
+
+
+@pytest.mark.parametrize(("share", "served"), [(0.2, 0.7), (0.33, 0.9), (0.7, 0.95)])
+@pytest.mark.parametrize("normal", [(0, 0, -1), (-0.8, 0.4, -0.6), (0, -1, 0.08)])
+def test_sparse_depth_has_normals_where_it_was_measured(normal, share, served):
+    depth = thinned(plane(unit(*normal), 2.0), share)
+    normals = normals_from_depth(depth, CAMERA)
+    assert not normals[depth == 0].any()
+    assert normals.any(-1)[depth > 0].mean() > served
+    assert degrees(normals, unit(*normal)).max() < 0.5
+
+
+@pytest.mark.parametrize("step", [1.1, 3.0])
+def test_no_plane_is_laid_across_an_edge_of_sparse_depth(step):
+    depth = np.full((80, 128), 8.0)
+    depth[:, 50:] *= step
+    normals = normals_from_depth(thinned(depth, 0.3), CAMERA)
+    assert normals.any(-1)[:, 46:54].mean() > 0.2
+    assert degrees(normals, unit(0, 0, -1)).max() < 15
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_few_lines_of_depth_are_no_plane(rows):
+    depth = np.zeros((80, 128))
+    depth[np.arange(80) % 4 < rows] = 5.0
+    normals = normals_from_depth(depth, CAMERA)
+    assert not normals.any() if rows == 1 else normals.any(-1)[depth > 0].mean() > 0.9
+    depth[np.arange(80) % 8 > 3] = 0
+    assert not normals_from_depth(depth, CAMERA).any()
+
+
+def test_holes_change_no_normal_of_a_pixel_that_whole_windows_serve():
+    depth = np.where(np.arange(128) < 70, plane(unit(0.4, 0, -1), 3.0), plane(unit(-0.3, -0.9, -0.2), 3.0))
+    holed = depth.copy()
+    holed[40, 30] = 0
+    before, after = normals_from_depth(depth, CAMERA), normals_from_depth(holed, CAMERA)
+    assert (np.delete(after, np.s_[36:45], 0) == np.delete(before, np.s_[36:45], 0)).all()
+    around = after[36:45, 26:35]
+    assert around.any(-1).sum() == 80 and degrees(around, before[36:45, 26:35]).max() < 0.1
+
+
 def test_a_crease_is_sharp():
     wall, floor = unit(0, 0, -1), unit(0, -1, 0)
     far, near = plane(wall, 12.0), plane(floor, 1.5)

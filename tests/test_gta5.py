@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import gta5
+from datasets import gta5, verify
 from datasets.spaces import CS19
 from datasets.trees.gta5 import PALETTE
 from datasets.trees.mat import mat
@@ -83,6 +83,14 @@ def test_a_pair_of_unequal_sizes_but_one_aspect_is_brought_to_the_images_size(
         assert abs((label[:, 0] == CS19.id("road")).sum() - 500 * 1052 / 1046) <= 1  # scaled, not cropped
     line = "labels/00001.png: 1914x1046, image 1914x1052; brought to the image's size by nearest neighbours"
     assert line in caplog.text
+
+
+def test_the_verifier_tells_a_pair_of_unequal_sizes(root: Path) -> None:
+    fixtures.png(root / "labels/00001.png", np.full((1046, 1914), 7, np.uint8), PALETTE)
+    fixtures.png(root / "images/00001.png", np.zeros((1052, 1914, 3), np.uint8))
+    found = verify.looked("gta5", root, whole=False, workers=1, show=False)[1].findings
+    line = "labels/00001.png: 1914x1046, image 1914x1052; expected equal sizes"
+    assert [one.line.removeprefix("images labels.d/") for one in found if one.kind == "size"] == [line]
 
 
 @pytest.mark.parametrize(("width", "height"), [(96, 62), (94, 64), (64, 96), (48, 31)])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data.geometry import Camera
+from bench.data.geometry import Camera, normals_from_depth
 from datasets import kitti
 from tests import fixtures, fixtures_road
 
@@ -65,6 +65,18 @@ def test_depth_is_right_to_the_disparitys_step_with_each_days_own_camera(tree: T
         step = truth.depth[valid] ** 2 / (256 * baseline * fx)  # metres of 1 / 256 pixel
         assert (np.abs(found[valid] - truth.depth[valid]) <= 0.51 * step + 1e-4).all()
         assert not found[~valid].any()
+
+
+def test_normals_follow_from_depth_though_it_is_sparse(tree: Tree) -> None:
+    folder, truths = tree
+    for item in kitti.index(folder, "train"):
+        found, truth = kitti.read(item, ("depth",)), truths[item.stem]
+        normals = normals_from_depth(found["depth"], found["camera"])
+        measured, there = found["depth"] > 0, normals.any(-1)
+        assert measured.mean() < 0.34 and not there[~measured].any()
+        assert there[measured].mean() > 0.9
+        degrees = np.degrees(np.arccos(np.clip((normals * truth.normals).sum(-1), -1, 1)))[there]
+        assert degrees.mean() < 2
 
 
 def test_a_zero_disparity_is_no_depth_and_nothing_is_divided_by_zero(root: Path) -> None:

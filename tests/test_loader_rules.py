@@ -89,6 +89,15 @@ def test_opened_without_tasks_it_needs_no_label_file(name: str, root: Path) -> N
         assert set(module_of(name).read(item, ("image",))) == {"image", "camera"}
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if "normals" in module_of(name).TASKS])
+def test_a_data_set_with_normals_of_its_own_can_say_how_many_face_the_camera(name: str, made: Maker) -> None:
+    module = module_of(name)
+    item = next(item for item in items(module, made(name)[0]) if "normals" in item.files)
+    facing, there = module.facing(item)
+    assert 0.95 * there < facing <= there
+    assert facing == module.read(item, ("normals",))["normals"].any(-1).sum()
+
+
 def open_files() -> list[Path]:
     """What this process holds open; empty where the system does not say."""
     folder = Path("/proc/self/fd")

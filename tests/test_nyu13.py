@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import nyu13
+from datasets import nyu13, verify
 from datasets.axes import SAME, best_axes
 from tests import fixtures
 from tests import fixtures_indoor as indoor
@@ -70,6 +70,26 @@ def test_the_index_is_in_the_order_of_numbers(tree: Tree, caplog: pytest.LogCapt
 def test_minus_1_is_void_and_no_class(tree: Tree) -> None:
     semseg = read(tree[0])["semseg"]
     assert semseg[5, 10] == 255 and set(np.unique(semseg)) == {*range(13), 255}
+
+
+def told(root: Path) -> list[str]:
+    found = verify.looked("nyu13", root, whole=True, workers=1, show=False)[1]
+    return [one.line for one in found.findings if one.level == "error" and one.kind == "normals"]
+
+
+def test_normals_in_another_convention_are_told_though_the_loader_drops_those_that_point_away(root: Path) -> None:
+    shutil.copytree(root / "train", root / "val")
+    assert told(root) == []
+    for path in root.glob("*/normal/*.npy"):
+        normals = np.load(path)
+        normals[..., 2] *= -1  # down instead of up: walls stay as they are
+        np.save(path, normals)
+    item = nyu13.index(root, "train")[0]
+    facing, there = nyu13.facing(item)
+    assert facing == nyu13.read(item, ("normals",))["normals"].any(-1).sum() and 0.5 * there < facing < 0.95 * there
+    assert any(
+        line.endswith("% of the normals face the camera, expected 95 % or more (n . p < 0)") for line in told(root)
+    )
 
 
 def test_labels_may_be_floats(root: Path) -> None:

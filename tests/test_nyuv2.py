@@ -92,6 +92,16 @@ def test_13_classes_are_a_map_of_the_40(tree: Tree) -> None:
     assert mapping(NYU40, NYU13)[row][0] == 255
 
 
+def test_a_frame_without_its_white_border_is_unusual(root: Path) -> None:
+    item = nyuv2.index(root, "train")[0]
+    assert list(nyuv2.check(item)) == []
+    with h5py.File(root / indoor.NYU_MAT, "r+") as file:
+        file["images"][int(item.stem) - 1, :, 0, 100] = 9  # column 0
+    (line,) = nyuv2.check(item)
+    where = f"frame {int(item.stem)} has no white border at the left"
+    assert line.endswith(f"nyu_depth_v2_labeled.mat: {where}; mirrored or rotated?")
+
+
 def test_a_plane_1_metre_away_is_1_metre_away(root: Path) -> None:
     with h5py.File(root / indoor.NYU_MAT, "r+") as file:
         file["depths"][1] = 1

@@ -58,6 +58,15 @@ def test_a_run_finds_what_was_prepared_to_the_bit(root: Path, tmp_path: Path, mo
     assert num_images == 2 * 9 + 1 + 2 + 4 + 4  # day with labels, dusk-train, dusk-test; train and test
 
 
+def test_a_store_inside_of_the_data_is_refused_in_one_line(root: Path, capsys: pytest.CaptureFixture) -> None:
+    before = fixtures.snapshot(root)
+    for store in (root, root / "store"):
+        assert prepared(root, store) == 1
+        line = f"datasets.prepare: the store {store} is inside of {root}, where nothing is written; say --store=FOLDER"
+        assert capsys.readouterr().err.splitlines() == [line]
+    assert fixtures.snapshot(root) == before
+
+
 def test_prepared_twice_the_second_time_nothing_is_packed(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

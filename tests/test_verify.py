@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -55,8 +56,29 @@ def test_fewer_images_are_a_warning_and_more_an_error(trees: Path, monkeypatch: 
     few = dataclasses.replace(camvid.FACTS, counts={"val": 3})
     monkeypatch.setattr(camvid, "FACTS", few)
     assert said("camvid", trees / "camvid") == ["camvid: val has 4 images, 3 expected"]
-    monkeypatch.setattr(camvid, "FACTS", dataclasses.replace(few, firm=False))
-    assert said("camvid", trees / "camvid") == []
+    for soft in ({"firm": False}, {"recalled": ("val",)}):
+        monkeypatch.setattr(camvid, "FACTS", dataclasses.replace(few, **soft))
+        assert said("camvid", trees / "camvid") == []
+        assert "camvid: val has 4 images, 3 expected" in said("camvid", trees / "camvid", "warning")
+
+
+def test_two_images_of_one_name_are_an_error(trees: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = camvid.index
+    monkeypatch.setattr(camvid, "index", lambda root, part: [*real(root, part), real(root, part)[0]])
+    monkeypatch.setattr(camvid, "FACTS", dataclasses.replace(camvid.FACTS, counts={"val": 5}))
+    assert said("camvid", trees / "camvid") == ["camvid: two images of val are called 0016E5_07959"]
+
+
+def test_a_sample_with_other_bytes_than_those_measured_is_a_warning(
+    drive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = "trainannot/0016E5_00390.png"
+    digest = hashlib.sha256((drive / end).read_bytes()).hexdigest()
+    monkeypatch.setattr(camvid, "FACTS", dataclasses.replace(camvid.FACTS, samples={end: digest}))
+    line = f"{end}: other bytes than the copy that was measured"
+    assert line not in said("camvid", drive, "warning")
+    fixtures.png(drive / end, np.ones((360, 480), np.uint8))
+    assert line in said("camvid", drive, "warning")
 
 
 def test_a_part_that_is_whole_is_counted_by_drive(trees: Path, monkeypatch: pytest.MonkeyPatch) -> None:

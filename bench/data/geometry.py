@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Size = tuple[int, int]  # width, height
+Part = tuple[slice, slice]  # rows, columns
+Fits = tuple[NDArray[np.float64], ...]  # of windows: 1/z in the centre, slopes along x and y, mean square off them
 T = TypeVar("T", bound=np.generic)
 
 
@@ -71,7 +73,11 @@ def resize_nearest(array: NDArray[T], size: Size) -> NDArray[T]:  # H W ..
     return array[nearest(array.shape[0], size[1])][:, nearest(array.shape[1], size[0])]
 
 
+NORMALS = 2  # of the code below; raised when its normals change, so that a pack with older ones is made anew
 BENT = 0.1  # radians: a window whose points lie further off their plane crosses an edge
+FEWEST = 6  # points of a window with holes: a plane takes three, the others tell an edge
+LINES = 3  # rows, and columns, in which they lie: through two lines on both sides of an edge there is a plane
+SPREAD = 0.5  # of a whole window's variance, that of their places across their narrowest direction
 
 
 def normals_from_depth(depth: NDArray[Any], camera: Camera, window: int = 5) -> NDArray[np.float32]:  # H W 3
@@ -80,7 +86,7 @@ def normals_from_depth(depth: NDArray[Any], camera: Camera, window: int = 5) -> 
     depth: H W metres, planar z, invalid 0. On a plane m . p = -1, seen through a pinhole, 1/z = -m . ray is linear in
     the ray. So each window's least-squares plane is a linear fit of 1/z over its pixels, exact at any slant, and the
     sign needs no choice. A pixel whose own window crosses an edge takes the flattest of the eight windows around it
-    that still hold it.
+    that still hold it; where none of them is whole, as in sparse depth, those with holes will do.
     """
     if window < 3 or window % 2 == 0:
         raise ValueError(f"normals from depth: window {window}, expected an odd number of pixels, 3 or more")
@@ -95,26 +101,87 @@ def normals_from_depth(depth: NDArray[Any], camera: Camera, window: int = 5) -> 
     mean, slope_y = _slide(along, flat, 0) / num, _slide(along, ramp, 0) / spread
     slope_x = _slide(_slide(inverse, ramp, 1), flat, 0) / spread
     square = _box(inverse * inverse, flat) / num - mean**2 - (slope_x**2 + slope_y**2) * spread / num
+    count = _box(valid.astype(np.float64), flat)
+    whole = count == num
     rays = camera.rays((width, height))
-    plane = np.empty((height, width, 3))  # -m
+    normals = _flattest(*_planes((mean, slope_x, slope_y, square), whole, rays, camera, half), half)
+
+    left = valid & ~normals.any(-1)
+    holed = np.zeros_like(whole)  # windows within the picture that hold one of those
+    for there, here in _around(half):
+        holed[there] |= left[here]
+    holed &= (count >= FEWEST) & ~whole
+    holed[:half] = holed[height - half :] = holed[:, :half] = holed[:, width - half :] = False
+    if holed.any():
+        fitted, fits = _scattered(inverse, valid, holed, window)
+        chosen, bent = np.zeros((height, width, 3)), np.full(depth.shape, np.inf)
+        chosen[holed], bent[holed] = _planes(fits, fitted, rays[holed], camera, half)
+        normals[left] = _flattest(chosen, bent, half)[left]
+    return normals.astype(np.float32)
+
+
+def _scattered(
+    inverse: NDArray[np.float64], valid: NDArray[np.bool_], tried: NDArray[np.bool_], window: int
+) -> tuple[NDArray[np.bool_], Fits]:  # n; n
+    """Fits to the valid pixels of the windows around `tried`, and whether these pixels lie so that there is one."""
+    half = window // 2
+    valid_there, inverse_there = np.pad(valid, half), np.pad(inverse, half)
+    row, column = np.nonzero(tried)
+    n, x, y, xx, yy, xy, mean, xw, yw, ww = np.zeros((10, len(row)))
+    rows, columns = np.zeros((2, window, len(row)), bool)
+    for j in range(window):
+        for i in range(window):
+            v, w, dx, dy = valid_there[row + j, column + i], inverse_there[row + j, column + i], i - half, j - half
+            rows[j] |= v
+            columns[i] |= v
+            for total, of_v in ((n, 1), (x, dx), (y, dy), (xx, dx * dx), (yy, dy * dy), (xy, dx * dy)):
+                if of_v:
+                    total += of_v * v
+            for total, of_w in ((mean, 1), (xw, dx), (yw, dy)):
+                if of_w:
+                    total += of_w * w
+            ww += w * w
+    for total in (x, y, xx, yy, xy, mean, xw, yw, ww):
+        total /= n
+    xx, yy, xy, xw, yw = xx - x * x, yy - y * y, xy - x * y, xw - x * mean, yw - y * mean  # covariances
+    narrowest = (xx + yy) / 2 - np.sqrt((xx - yy) ** 2 / 4 + xy**2)
+    good = narrowest >= SPREAD * (window**2 - 1) / 12
+    good &= (rows.sum(0) >= LINES) & (columns.sum(0) >= LINES)
+    determinant = np.where(good, xx * yy - xy * xy, 1.0)
+    slope_x, slope_y = (yy * xw - xy * yw) / determinant, (xx * yw - xy * xw) / determinant
+    square = (ww - mean**2 - slope_x * xw - slope_y * yw) * n / (n - 3)
+    return good, (mean - slope_x * x - slope_y * y, slope_x, slope_y, square)
+
+
+def _planes(
+    fits: Fits, fitted: NDArray[np.bool_], rays: NDArray[np.float64], camera: Camera, half: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # .. 3; ..
+    """Normals of windows, and how bent they are: infinitely where they are not fitted."""
+    centre, slope_x, slope_y, square = fits
+    plane = np.empty((*centre.shape, 3))  # -m
     plane[..., 0], plane[..., 1] = slope_x * camera.fx, slope_y * camera.fy
-    plane[..., 2] = mean - (plane[..., :2] * rays[..., :2]).sum(-1)
+    plane[..., 2] = centre - (plane[..., :2] * rays[..., :2]).sum(-1)
     length = np.linalg.norm(plane, axis=-1)
-    whole = _box(valid.astype(np.float64), flat) == num
     # the angle by which the plane would have to turn to meet the points off it, were they at the window's rim
     rim = half / np.sqrt(camera.fx * camera.fy)
-    bent = np.divide(np.sqrt(np.maximum(square, 0)), rim * length, out=np.full(depth.shape, np.inf), where=whole)
+    bent = np.divide(np.sqrt(np.maximum(square, 0)), rim * length, out=np.full(centre.shape, np.inf), where=fitted)
+    return -plane / np.where(fitted, length, 1.0)[..., None], bent
 
+
+def _flattest(chosen: NDArray[np.float64], bent: NDArray[np.float64], half: int) -> NDArray[np.float64]:  # H W 3
+    """Each pixel's normal: its own window's unless that one is bent, else the flattest one's that holds it, or none."""
     least = np.where(bent < BENT, -1.0, BENT)  # the own window is taken if it will do
-    chosen = -plane / np.where(whole, length, 1.0)[..., None]
     normals = np.where((least < 0)[..., None], chosen, 0.0)
-    for down in (-half, 0, half):
-        for right in (-half, 0, half):
-            there, here = _shifted(down, right)
-            better = bent[there] < least[here]
-            least[here][better] = bent[there][better]
-            normals[here][better] = chosen[there][better]
-    return normals.astype(np.float32)
+    for there, here in _around(half):
+        better = bent[there] < least[here]
+        least[here][better] = bent[there][better]
+        normals[here][better] = chosen[there][better]
+    return normals
+
+
+def _around(half: int) -> list[tuple[Part, Part]]:
+    """For the nine windows that hold a pixel and are nearest to its own: where they are, and where the pixel is."""
+    return [_shifted(down, right) for down in (-half, 0, half) for right in (-half, 0, half)]
 
 
 def _box(values: NDArray[np.float64], flat: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,7 +201,7 @@ def _slide(values: NDArray[np.float64], weights: NDArray[Any], axis: int) -> NDA
     return total
 
 
-def _shifted(down: int, right: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def _shifted(down: int, right: int) -> tuple[Part, Part]:
     """Where the neighbours are that have a pixel `down` and `right` of it, and where those pixels are."""
 
     def pair(step: int) -> tuple[slice, slice]:

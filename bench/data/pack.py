@@ -44,7 +44,8 @@ class Item:
 
 class DatasetModule(Protocol):
     """What a file of datasets/ defines. It may have STORED: the class behind each id of its label files (256, VOID or a
-    class, -1 for none), and then `read` gives "ids", its classes as stored, and scoring names counts, not pixels."""
+    class, -1 for none), and then `read` gives "ids", its classes as stored, and scoring names counts, not pixels.
+    INVERSE_DEPTH, if its depth is greater where it is nearer: no zoom then."""
 
     NEEDS_ROOT: bool  # False: nothing to download
     HELP: str  # where to get the data, one line

@@ -34,10 +34,10 @@ def write(root: Path, frame: str) -> None:
 def put(
     root: Path, stereo: Path, frame: str, image: NDArray[np.uint8], ids: NDArray[np.uint8], depth: NDArray[Any]
 ) -> NDArray[np.uint16]:  # H W
-    """p = 256 disparity, of every third pixel below the sky: it is sparse. `stereo`: that archive's root. Gives p."""
+    """p = 256 disparity, of every third pixel of a row below the sky: it is sparse. `stereo`: that archive's root."""
     fx, _, _, baseline = RIGS[image.shape[1], image.shape[0]]
     p = np.round(256 * fx * baseline / depth).astype(np.uint16)  # 0 in the sky
-    p[np.arange(p.size).reshape(p.shape) % 3 > 0] = 0
+    p[np.add.outer(np.arange(p.shape[0]), np.arange(p.shape[1])) % 3 > 0] = 0
     name = f"{frame}_10.png"
     png(root / "training" / "image_2" / name, image)
     png(root / "training" / "semantic" / name, ids)
