@@ -56,6 +56,9 @@ def plan(
         "precision": precision,
         "code": fingerprint(config.stage.__module__),
     }
+    trained = config.network(problem)
+    if trained is not problem.network and (used := trained.weights_used()) != "none":
+        recipe["weights"] = used  # a student's own; the problem's network has them in its description
     return Node(key_of(recipe), name, config, problem, needs, recipe)
 
 

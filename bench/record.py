@@ -111,7 +111,14 @@ class Network(_Part):
     name: str = ""
     parameters: int | None = None
     weights: str = ""  # "none", or the hash of the file that training started from
+    published: str = ""  # the published file that has this hash, or "unknown"; "": there is none
     settings: dict[str, Any] = Field(default_factory=dict)  # its other fields
+    predicts: Network | None = None  # the same of a student, where that is what was scored
+
+    @property
+    def student(self) -> dict[str, Any]:
+        """The student's words; empty where the run's own network predicts."""
+        return {} if self.predicts is None else self.predicts.model_dump()
 
 
 class RunRecord(_Part):

@@ -25,9 +25,11 @@ from bench.data.stream import Stream, attachments
 from bench.domains import Domains, MissingData
 from bench.engine import Feeds, NotFinite, Settings
 from bench.log import console
+from bench.nets.networks import NETWORKS
+from bench.nets.weights import published
 from bench.plain import to_plain
 from bench.plan import Node
-from bench.problem import Problem
+from bench.problem import NetworkConfig, Problem
 from bench.record import KNOWN
 from bench.rng import reseed
 from bench.split import Split
@@ -300,11 +302,7 @@ def describe(
         }
         | {"test": domains.test_images().hash},
         "batchnorm": run.config.batchnorm(),
-        "network": {
-            "name": run.network_name,
-            "weights": run.network.weights_used(),
-            "settings": {name: value for name, value in to_plain(run.network).items() if name != "weights"},
-        },
+        "network": _network(run.network_name, run.network) | {"predicts": student(root)},
         "precision": run.precision,
         "world": dist.world(),
         "exact": device.type == "cpu",  # on CUDA until every operation has been shown to be
@@ -327,6 +325,24 @@ def describe(
         "words": list(run.words),
         "record": about,
     }
+
+
+def _network(name: str, network: NetworkConfig) -> dict[str, Any]:
+    """What a record says of a network: which it is, and what its training started from."""
+    return {
+        "name": name,
+        "weights": network.weights_used(),
+        "published": published(network.weights_used()),
+        "settings": {name: value for name, value in to_plain(network).items() if name != "weights"},
+    }
+
+
+def student(root: Node) -> dict[str, Any] | None:
+    """The network that predicts, if it is another than the run's."""
+    network = root.config.network(root.problem)
+    if network is root.problem.network:
+        return None
+    return _network(next(name for name, kind in NETWORKS.items() if type(network) is kind), network)
 
 
 def _frequencies(packs: Sequence[Any], num_classes: int) -> tuple[float, ...]:

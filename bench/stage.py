@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bench.data.sampling import Rare
 from bench.optim import Optim
-from bench.problem import Labelled, Problem, Unlabelled
+from bench.problem import Labelled, NetworkConfig, Problem, Unlabelled
 
 
 class Product:
@@ -63,6 +63,10 @@ class Stage(nn.Module):
         def rare(self) -> Rare | None:
             """Draw labelled images by the rare classes they show; None: every image once an epoch."""
             return None
+
+        def network(self, problem: Problem) -> NetworkConfig:
+            """The network that it trains, and predicts with. Default: the problem's; a student has another."""
+            return problem.network
 
         def batchnorm(self) -> str:
             """How BatchNorm statistics come about, for the record."""

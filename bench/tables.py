@@ -36,7 +36,7 @@ class Entry:
         """Equal for runs that differ in nothing but their seed: only these are averaged."""
         r = self.record
         what = (r.split, r.protocol, r.selection, r.limit, r.method, r.config, r.target_labels, r.data)
-        return canonical([*what, *_network(r), r.precision, r.world])
+        return canonical([*what, *_network(r), r.network.student, r.precision, r.world])
 
     @property
     def bench(self) -> str:

@@ -195,7 +195,7 @@ def row(run: RunRecord, complete: bool, stands_on: int, written: int, failed: st
     declared = canonical({name: value for name, value in run.split.items() if name not in ("about", "also")})
     split = declared + canonical([run.split.get("about"), run.split.get("also")])
     rules = canonical([run.protocol, run.limit])
-    recipe = canonical([run.method, run.config, run.target_labels, run.world, run.team])
+    recipe = canonical([run.method, run.config, run.target_labels, run.world, run.team, run.network.student])
     speed = run.throughput.get("batch1") or {}
     testbed = run.hardware.get("gpu") or run.hardware.get("cpu") or "unknown"
     if not run.hardware.get("gpu") and "threads" in run.throughput:

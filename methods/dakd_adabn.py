@@ -18,5 +18,8 @@ class Method(TargetStatistics):
     class Config(TargetStatistics.Config):
         base: Distillation.Config = field(default_factory=Distillation.Config)
 
+        def network(self, problem):
+            return self.base.network(problem)
+
     def network(self, base):
         return base.net.net  # without the auxiliary heads

@@ -71,12 +71,6 @@ def test_a_weight_file_that_is_not_there_stops_the_run_before_it_is_planned(tmp_
         assert "\n" not in str(failure.value)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in NETWORKS.items() if hasattr(kind, "weights")])
-def test_nobody_starts_from_scratch_without_saying_so(name):
-    with pytest.raises(ValueError, match='network.weights: no file "imagenet"'):
-        NETWORKS[name]().weights_used()
-
-
 def test_a_finished_stage_is_rebuilt_though_its_weight_file_has_gone(tmp_path, file):
     copy = tmp_path / "copy.pt"
     shutil.copy(file, copy)

@@ -43,7 +43,7 @@ class DeepLab50:
     resnet: ClassVar[str] = "resnet50"
 
     auxiliary_width: int = 64
-    weights: str = "imagenet"  # a local file of torchvision's ResNet, or "none" to start from scratch, knowingly
+    weights: str = "resnet50-0676ba61.pth"  # torchvision's; or another file of it, or "none": from scratch, knowingly
     lr: float = 1e-4
 
     def build(self, problem: Problem, tasks: tuple[str, ...]) -> MultiTask:
@@ -59,3 +59,5 @@ class DeepLab101(DeepLab50):
     """DeepLab-v2 on ResNet-101 at stride 8, 42.5 M parameters and four dilated 3x3 convolutions a task."""
 
     resnet = "resnet101"
+
+    weights: str = "resnet101-63fe2227.pth"

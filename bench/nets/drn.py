@@ -97,7 +97,7 @@ class DRN22:
     counts: ClassVar[tuple[int, ...]] = (1, 1, 2, 2, 2, 2, 1, 1)  # blocks of layer1 .. layer8
 
     auxiliary_width: int = 64
-    weights: str = "imagenet"  # a local file of the authors' network, or "none" to start from scratch, knowingly
+    weights: str = "drn_d_22-4bd2f8ea.pth"  # the authors'; or another file of it, or "none": from scratch, knowingly
     lr: float = 1e-4
 
     def build(self, problem: Problem, tasks: tuple[str, ...]) -> MultiTask:
@@ -115,3 +115,5 @@ class DRN38(DRN22):
     """DRN-D-38, 25.99 M parameters, and a 1x1 convolution a task at stride 8."""
 
     counts = (1, 1, 3, 4, 6, 3, 1, 1)
+
+    weights: str = "drn_d_38-eebb45f0.pth"

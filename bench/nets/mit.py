@@ -185,7 +185,7 @@ class MiTB0:
     depths: ClassVar[tuple[int, ...]] = (2, 2, 2, 2)
 
     auxiliary_width: int = 64
-    weights: str = "imagenet"  # a local file of the authors' encoder, or "none" to start from scratch, knowingly
+    weights: str = "mit_b0.pth"  # the authors'; or another file of it, or "none": from scratch, knowingly
     drop_path: float = 0.1  # chance that the last block's branches are left out; it rises from 0 at the first
     lr: float = 6e-5
 
@@ -207,12 +207,16 @@ class MiTB1(MiTB0):
 
     widths = WIDE
 
+    weights: str = "mit_b1.pth"
+
 
 @dataclass(kw_only=True)
 class MiTB2(MiTB0):
     """MiT-B2, 24.2 M parameters, under a context-aware head a task at stride 4."""
 
     widths, depths = WIDE, (3, 4, 6, 3)
+
+    weights: str = "mit_b2.pth"
 
 
 @dataclass(kw_only=True)
@@ -221,6 +225,8 @@ class MiTB3(MiTB0):
 
     widths, depths = WIDE, (3, 4, 18, 3)
 
+    weights: str = "mit_b3.pth"
+
 
 @dataclass(kw_only=True)
 class MiTB4(MiTB0):
@@ -228,9 +234,13 @@ class MiTB4(MiTB0):
 
     widths, depths = WIDE, (3, 8, 27, 3)
 
+    weights: str = "mit_b4.pth"
+
 
 @dataclass(kw_only=True)
 class MiTB5(MiTB0):
     """MiT-B5, 81.4 M parameters, under a context-aware head a task at stride 4."""
 
     widths, depths = WIDE, (3, 6, 40, 3)
+
+    weights: str = "mit_b5.pth"

@@ -55,7 +55,7 @@ class ResNet50:
     """ImageNet ResNet-50 with FCRN up-projection decoders (about 40 M parameters a task)."""
 
     auxiliary_width: int = 64
-    weights: str = "imagenet"  # a local file of torchvision's resnet50, or "none" to start from scratch, knowingly
+    weights: str = "resnet50-0676ba61.pth"  # torchvision's; or another file of it, or "none": from scratch, knowingly
     decoder_kernel: int = 5
     lr: float = 1e-4
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from bench import record
-from bench.record import METRICS, RunRecord
+from bench.record import METRICS, Network, RunRecord
 from leaderboard import columns, figures, pictures, receipt, rows
 from leaderboard.board import Board
 from leaderboard.page import (
@@ -76,11 +76,13 @@ def facts(run: RunRecord, board: Board) -> Facts:
         ("split", Link(f"{run.split['name']}, protocol {run.protocol}", place)),
         ("checkpoint", run.selection if run.checkpoint is None else f"{run.selection}: step {run.checkpoint}"),
         ("network", f"{run.network.name or '?'}, {count(run.network.parameters)} parameters, "
-                    f"weights {run.network.weights[:16] or '?'}"),
+                    f"{weights(run.network)}"),
         ("test images", str(run.images)),
         ("written", run.created or "no record"),
         ("key", run.key),
     ]  # fmt: skip
+    if student := run.network.predicts:
+        words.insert(4, ("predicted by", f"its student, {student.name}, {weights(student)}"))
     if why:
         words.insert(0, ("failure", why))
     if run.team:
@@ -90,6 +92,10 @@ def facts(run: RunRecord, board: Board) -> Facts:
     if found := "; ".join(filter(None, marks)):
         words.insert(0, ("marks", found))
     return Facts(tuple(words))
+
+
+def weights(network: Network) -> str:
+    return f"weights {', '.join(filter(None, (network.weights[:16] or '?', network.published)))}"
 
 
 def count(number: int | None) -> str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bench.exact import cross_entropy
+from bench.nets.deeplab import DeepLab50, DeepLab101
+from bench.nets.drn import DRN22, DRN38
+from bench.nets.mit import MiTB0, MiTB1, MiTB2, MiTB3, MiTB4, MiTB5
 from bench.nets.multitask import Small
 from bench.problem import VOID
 from bench.tasks.contract import upsampled
@@ -18,15 +21,24 @@ from methods.parts.teacher import MODES, predicted
 PARADIGMS = ("source", "target", "both", "sequential")  # the paper's (a), (b), (c), (d)
 KL, DIRECTIONS, ON = ("paper", "as_released"), ("forward", "reverse"), ("logprob", "prob")
 INIT = ("adapted", "initial")
-BESIDE = 48  # the width of the Small student of a network that comes in one width
+SMALLER = {DRN38: DRN22, DeepLab101: DeepLab50, MiTB1: MiTB0} | dict.fromkeys((MiTB2, MiTB3, MiTB4, MiTB5), MiTB1)
+BESIDE = 48  # the width of the Small student of a network that comes in one size
 
 
-def student_network(problem, width):
-    """The teacher's network, narrower: three quarters of its width have 0.57 of its parameters (DRN: 0.61).
+def student_network(problem, width=None, weights=None):
+    """The next smaller network of the teacher's kind (the paper's: DRN-D-22 of DRN-D-38), or the teacher's, narrower.
 
-    A network without a width has a `Small` student beside it: whatever it is, a width is all there is to choose.
+    Three quarters of a width have 0.57 of its parameters (DRN: 0.61). Where there is neither, or a width is asked for
+    beside a network that has none, a `Small` student from scratch stands beside the teacher.
+    weights: its own; None: the published ones if its teacher starts from any.
     """
     network = problem.network
+    smaller = SMALLER.get(type(network))
+    if smaller and width is None:
+        start = "none" if network.weights == "none" else smaller.weights
+        return smaller(**vars(network) | {"weights": start if weights is None else weights})
+    if weights not in (None, "none"):
+        raise ValueError(f"the student starts from scratch, method.student_weights={weights} would not be read")
     if hasattr(network, "width"):
         return replace(network, width=width or max(1, 3 * network.width // 4))
     return Small(width=width or BESIDE, auxiliary_width=network.auxiliary_width)
@@ -68,16 +80,24 @@ class Student(MultiLevel):
 
     @dataclass(kw_only=True)
     class Config(MultiLevel.Config):
-        student_width: int | None = None  # None: three quarters of the network's; 48 beside a network that has none
+        student_width: int | None = None  # None: a smaller network, or three quarters of the network's width, or 48
+        student_weights: str | None = None  # a file, or "none"; None: the published one if the teacher has weights
+
+        def network(self, problem):
+            return student_network(problem, self.student_width, self.student_weights)
 
         def check(self, problem):
             super().check(problem)
-            limit = getattr(problem.network, "width", None)
-            if limit is not None and student_network(problem, self.student_width).width >= limit:
+            student, limit = self.network(problem), getattr(problem.network, "width", None)
+            if limit is not None and student.width >= limit:
                 raise ValueError(f"the student must be narrower than the teacher's network.width={limit}")
+            try:
+                student.weights_used()
+            except ValueError as error:
+                raise ValueError(str(error).replace("network.weights", "method.student_weights")) from error
 
     def network(self):
-        return student_network(self.problem, self.config.student_width)
+        return self.config.network(self.problem)
 
 
 class PlainStudent(Student):
@@ -119,7 +139,8 @@ class Distillation(Student):
                 return teacher | {"start": replace(self, paradigm="both")}
             if self.student_init == "initial":
                 return teacher
-            return teacher | {"start": replace(self.student, heads=self.heads, student_width=self.student_width)}
+            student = {"student_width": self.student_width, "student_weights": self.student_weights}
+            return teacher | {"start": replace(self.student, heads=self.heads, **student)}
 
         def check(self, problem):
             super().check(problem)
