@@ -10,7 +10,7 @@ fully; `method.threshold=2`: none does, only the pasted pixels teach. `method.we
 (parts/weighting.py): a rule for the tasks, each with its source and its target term, here and in all heirs.
 
 The teacher's BatchNorm is on the statistics of each target batch, as released. `method.teacher_mode=eval`: on the
-stored ones, which are those of source and mixed images in turn, so nobody's: 7 points of mIoU less on minicity.
+stored ones, which are those of source and mixed images in turn, so nobody's (docs/results/minicity.md).
 
 Differs: the suite's optimiser and network rate with poly 0.9 as in source_only, where the authors have SGD 2.5e-4 of an
 ImageNet (COCO) ResNet-101, its head at ten times; each image has its own photometric numbers; the teacher sees images
