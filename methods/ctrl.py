@@ -99,14 +99,13 @@ class Method(Relate):
         base = given["base"].build()
         return base.net, base.discriminators
 
-    def step(self, t, source, target):
-        on_source, on_target = self.net(source.image), self.net(target.image)
+    def terms(self, on_source, on_target, source, target):
         label = {"semseg": self.pseudo_label(target.clean)}
         terms = self.supervised(on_source, source.labels)
         for name in ("semseg", "refined"):
             loss = task("semseg").loss(on_target[name], label["semseg"], self.problem)
             terms[f"{name}_target"] = self.config.self_training * loss
-        return self.compete(terms, on_source, on_target)
+        return terms
 
     def pseudo_label(self, image):
         """The classes that stage 1 sees, void where it is not surer than the threshold. B H W."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 
 from bench.optim import Optim
+from methods.parts import weighting
 from methods.parts.distances import sky_free
 from methods.parts.supervised import losses
 from methods.parts.transfer import canonical
@@ -32,13 +33,19 @@ class Method(Adaptation):
         super().__init__(config, problem, given)
         lr = problem.network.lr / 20 if config.lr is None else config.lr
         self.optim = Optim(self.high.parameters(), config.steps(problem), lr=lr, clip=config.clip)
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
 
     def step(self, t, source, target):
+        def own(raw):
+            return losses(raw, labels, self.problem)
+
+        again = self.weighting.again(
+            lambda: self.weighed(own(self.on_target(target.image)[1]), self.anchored(source)), self.target_net
+        )
         features, raw = self.on_target(target.image)
-        terms = losses(raw, self.pseudo_labels(raw), self.problem)
-        loss, held = self.hold(features, source, target)
-        self.optim.minimise(sum(terms.values()) + loss)
-        return terms | held
+        labels = self.pseudo_labels(raw)  # a second pass learns the same
+        terms = own(raw)
+        return terms | self.learn(terms, features, source, target, self.optim, again)
 
     @torch.no_grad()
     def pseudo_labels(self, raw):
