@@ -14,6 +14,8 @@ depth labels on the source.
 Predictions are the class head's. 44.3 +- 0.6 mIoU (16 classes) is the authors' mean of five; 44.9 is their best run.
 A normals head learns from source labels (CTRL-MT, ours). Ablations: `method.base.refined=0`, `method.base.adversarial=0
 method.adversarial=0`, `method.self_training=0`; `method.threshold=0.9`.
+`method.weighting=pcgrad` and, of stage 1, `method.base.weighting=pcgrad` and their like weigh the tasks as in dada: the
+refined classes, the pseudo labels and L_adv count with segmentation.
 
 The bins are as published. Beyond 10 m they lie so far apart that squared metres make the assignment all but hard: what
 is seen of the depth there is lines, half a metre deep, midway between bins (13, 21, 33 m). Bins over the split's own

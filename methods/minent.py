@@ -7,6 +7,7 @@ arXiv 1811.12833, the paper's direct form; code: valeoai/ADVENT. One stage, one 
 E is the mean over pixels of -sum_c p log2 p / log2 C. The auxiliary level is a 1x1 head on the encoder's low features.
 Depth and normals learn from source labels alone (MinEnt-MT, ours). Ablation: `method.auxiliary=0
 method.entropy_auxiliary=0` the final level alone. Sensitive to its tiny weights: it can end in one class.
+`method.weighting=pcgrad` and its like weigh the tasks (parts/weighting.py), both entropies with segmentation.
 
 Differs: the suite's optimiser and network rate with poly 0.9 to the end (the release: SGD 2.5e-4, poly over 250k steps,
 stopped at 120k); BatchNorm on batch statistics, theirs mostly frozen; a linear head for their dilated one; entropy on

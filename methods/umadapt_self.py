@@ -4,6 +4,7 @@
 4. adapt (this stage): L_self = sum_i L_i(yhat_i(x_t), sg[ytil_i(x_t)]) + lam L_ccr(x_t) over the high part of the
    target encoder; the transfer nets are frozen and their output detached, so that they cannot copy a constant.
 
+`method.weighting=pcgrad` and its like weigh the tasks of 4, each with its pseudo labels and its anchor.
 What to expect: depth gains, segmentation loses. Frozen transfer nets give back smooth maps of frequent classes, and the
 arg-max over all pixels teaches just those. Ablations, without the source anchor (as published) and the contour term:
     python -m bench.run --multirun method=umadapt_self split=minicity seed=0,1,2 method.anchor=1,0

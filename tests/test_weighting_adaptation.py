@@ -203,7 +203,7 @@ def test_an_unknown_word_is_one_clear_line(name):
 
 
 @pytest.mark.parametrize("word", weighting.WEIGHTINGS)
-@pytest.mark.parametrize("name", ALIGNED)
+@pytest.mark.parametrize("name", ["minent", "advent", "xtam", "umadapt's base"])  # the others' step is advent's
 def test_alignment_takes_a_step_by_every_rule_and_discriminators_learn_as_ever(name, word):
     stage, plain = build(name, weighting=word), build(name)
     before = state(stage.net)
