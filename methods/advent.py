@@ -8,7 +8,8 @@ output (a 1x1 head on the encoder's low features), which see I = -p log2 p / log
 
 Depth and normals learn from source labels alone (AdvEnt-MT, ours). The number to compare with is the single model's
 (43.8 and 40.8 mIoU from GTA5 and SYNTHIA), not its ensemble with MinEnt that later tables call "ADVENT".
-Ablation: `method.adv_auxiliary=0 method.auxiliary=0` the final level alone.
+Ablation: `method.adv_auxiliary=0 method.auxiliary=0` the final level alone. `method.weighting=pcgrad` and its like
+(parts/weighting.py): a rule for the tasks, both L_adv with segmentation, D and D' apart.
 
 Differs: the suite's Adam and network rate with poly 0.9 to the end (the release: SGD 2.5e-4, poly over 250k steps,
 stopped at 120k, SYNTHIA 90k); discriminators by Adam at 0.4 of the network's rate, which is their 1e-4 beside 2.5e-4,

@@ -14,6 +14,8 @@ depth labels on the source.
 Predictions are the class head's. 44.3 +- 0.6 mIoU (16 classes) is the authors' mean of five; 44.9 is their best run.
 A normals head learns from source labels (CTRL-MT, ours). Ablations: `method.base.refined=0`, `method.base.adversarial=0
 method.adversarial=0`, `method.self_training=0`; `method.threshold=0.9`.
+`method.weighting=pcgrad` and, of stage 1, `method.base.weighting=pcgrad` and their like weigh the tasks as in dada: the
+refined classes, the pseudo labels and L_adv count with segmentation.
 
 The bins are as published. Beyond 10 m they lie so far apart that squared metres make the assignment all but hard: what
 is seen of the depth there is lines, half a metre deep, midway between bins (13, 21, 33 m). Bins over the split's own
@@ -99,14 +101,13 @@ class Method(Relate):
         base = given["base"].build()
         return base.net, base.discriminators
 
-    def step(self, t, source, target):
-        on_source, on_target = self.net(source.image), self.net(target.image)
+    def terms(self, on_source, on_target, source, target):
         label = {"semseg": self.pseudo_label(target.clean)}
         terms = self.supervised(on_source, source.labels)
         for name in ("semseg", "refined"):
             loss = task("semseg").loss(on_target[name], label["semseg"], self.problem)
             terms[f"{name}_target"] = self.config.self_training * loss
-        return self.compete(terms, on_source, on_target)
+        return terms
 
     def pseudo_label(self, image):
         """The classes that stage 1 sees, void where it is not surer than the threshold. B H W."""

@@ -9,6 +9,8 @@ valeoai/DADA. One stage, one discriminator; it needs depth labels on the source.
 I is the self-information of advent, depth the inverse depth. A depth branch is the mean of a code that also weighs the
 features before the classes are read (parts/depth_aware.py). The authors never scored the depth; here it is, in metres.
 A normals head learns from source labels (DADA-MT, ours). Ablations: `method.adversarial=0`, `method.depth=0`.
+`method.weighting=pcgrad` and its like weigh the tasks (parts/weighting.py), L_adv with segmentation, which it is for;
+what combines gradients does so in the encoder and the depth branch. Depth's term of 1e-3 is weighed as it is.
 
 Differs: the mean of the code is the suite's raw depth, and inverse depth follows from it: scores need no inversion, and
 what D sees is bounded: it is divided by its largest value, at the nearest depth of the split; berHu turns at 0.2 of

@@ -15,6 +15,9 @@ A teacher of half the budget is worse than its student on source validation (doc
 `method.kl_direction=reverse`; `method.mse_on=prob`; `method.student_init=initial` not from the plain student;
 `method.student_width=12` the student's (default: three quarters of the network's).
 
+`method.weighting=pcgrad` and its like weigh the student's tasks in 2 and 2' (parts/weighting.py), all distillation and
+L_adv with segmentation; the teacher's and the plain student's: `method.teacher.weighting`, `method.student.weighting`.
+
 The paradigms, and the student trained on for as long without its teacher:
     python -m bench.run --multirun method=dakd split=minicity seed=0,1,2 method.paradigm=source,target,both,sequential
     python -m bench.run method=dakd split=minicity seed=0 method.lambda_kl=0 method.lambda_mse=0 method.lambda_pt=0

@@ -4,6 +4,7 @@ The stages, words and paradigms of dakd, an auxiliary head for every task. Segme
 - depth: |ln d_S - ln d_T|, at the auxiliary level with lambda_mse, at the final one with lambda_pt;
 - normals: 1 - cos, at the same levels with the same weights;
 - final levels only where the teacher's segmentation is not sky; no KL term, and no adversary, beside segmentation's.
+For a weighting rule (`method.weighting=pcgrad`) all terms of a task, of both domains, are one.
 """
 
 from __future__ import annotations

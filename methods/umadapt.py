@@ -14,6 +14,8 @@ Ablations: without the contour term; without source supervision (as published); 
     python -m bench.run --multirun method=umadapt split=minicity seed=0,1,2 method.anchor=3,0
     python -m bench.run --multirun method=umadapt split=minicity seed=0 method.statistics=target,source,'target batch'
 Needs two tasks or more labelled on the source.
+`method.base.weighting=pcgrad` and its like weigh the base's tasks (parts/weighting.py), each with its direct and its
+transferred loss; `method.weighting=pcgrad` those of the encoder in 4, each with its energy and its anchor, not H's.
 
 Differs: hinge with a running margin, H trained in every step, at five times the encoder's rate: a critic that lags
 lets the energy fall at the price of the thin classes (docs/results/umadapt_development.md); source passes use the

@@ -4,6 +4,7 @@
 4. adapt (this stage): L_self = sum_i L_i(yhat_i(x_t), sg[ytil_i(x_t)]) + lam L_ccr(x_t) over the high part of the
    target encoder; the transfer nets are frozen and their output detached, so that they cannot copy a constant.
 
+`method.weighting=pcgrad` and its like weigh the tasks of 4, each with its pseudo labels and its anchor.
 What to expect: depth gains, segmentation loses. Frozen transfer nets give back smooth maps of frequent classes, and the
 arg-max over all pixels teaches just those. Ablations, without the source anchor (as published) and the contour term:
     python -m bench.run --multirun method=umadapt_self split=minicity seed=0,1,2 method.anchor=1,0
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import torch
 
 from bench.optim import Optim
+from methods.parts import weighting
 from methods.parts.distances import sky_free
 from methods.parts.supervised import losses
 from methods.parts.transfer import canonical
@@ -32,13 +34,19 @@ class Method(Adaptation):
         super().__init__(config, problem, given)
         lr = problem.network.lr / 20 if config.lr is None else config.lr
         self.optim = Optim(self.high.parameters(), config.steps(problem), lr=lr, clip=config.clip)
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
 
     def step(self, t, source, target):
+        def own(raw):
+            return losses(raw, labels, self.problem)
+
+        again = self.weighting.again(
+            lambda: self.weighed(own(self.on_target(target.image)[1]), self.anchored(source)), self.target_net
+        )
         features, raw = self.on_target(target.image)
-        terms = losses(raw, self.pseudo_labels(raw), self.problem)
-        loss, held = self.hold(features, source, target)
-        self.optim.minimise(sum(terms.values()) + loss)
-        return terms | held
+        labels = self.pseudo_labels(raw)  # a second pass learns the same
+        terms = own(raw)
+        return terms | self.learn(terms, features, source, target, self.optim, again)
 
     @torch.no_grad()
     def pseudo_labels(self, raw):

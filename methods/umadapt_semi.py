@@ -5,6 +5,9 @@
    alpha L_i(ytil_i, y_i), over the high part of the target encoder, the decoders and the transfer nets; and umadapt's
    step on the unlabelled target. `low` and the contour decoder stay. Without lent labels every step is umadapt's.
 
+Weighting (parts/weighting.py) is that of the stages before, `method.adapt.weighting` and `method.adapt.base.weighting`,
+and goes on in umadapt's turns; the supervised turns are plain sums, for not every task need be lent.
+
 The paper gives neither length nor rate of this stage: share, lr and alpha are our choice.
 """
 

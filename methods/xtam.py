@@ -11,7 +11,8 @@ each task's features are refined by what they take from every other task's, corr
 
 Discriminators see the self-information of classes, log depth in [0, 1], unit normals. The authors adapt classes and
 depth; with normals, at the weight that their supervised version gives them beside the classes, it is xTAM-MT (ours).
-Ablation: `method.adversarial=0` the multi-task network alone.
+Ablation: `method.adversarial=0` the multi-task network alone. `method.weighting=pcgrad` and its like weigh the tasks
+(parts/weighting.py), each with its two scales and their L_adv; gradients are combined in the encoder and the stems.
 
 Differs: any of the suite's networks instead of ResNet-101 with PAD-Net+ decoders and ASPP: stems, exchange and first
 predictions are on the encoder's grid, the decoders after them; the scale 1/2 is that grid; attention compares 32 places

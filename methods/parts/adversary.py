@@ -9,6 +9,7 @@ import torch
 from bench.exact import across_ranks
 from bench.nets.norm import stored_statistics
 from bench.optim import Optim
+from methods.parts import weighting
 from methods.parts.supervised import losses
 from methods.parts.transfer import canonical, energies
 from methods.parts.twins import Adaptation
@@ -20,6 +21,7 @@ class Adversarial(Adaptation):
     critic, over H:      L_H = E(x_s) + max(0, m - E(x_t)) + beta sum_i L_i(ytil_i(x_s), y_i)
     encoder, over high:  L_M = E(x_t) + lam L_ccr(x_t) [+ anchor sum_i L_i(yhat_i(x_s), y_i)]
 
+    For a weighting rule e_i and anchor L_i are one task in L_M; the critic learns from the plain L_H.
     x_s passes through M_s, so that E(x_s), the critic's reference, does not drift. m = 2 x running mean of E(x_s).
     """
 
@@ -38,12 +40,19 @@ class Adversarial(Adaptation):
         steps, common = config.steps(problem), {"betas": (0.5, 0.999), "clip": config.clip}
         self.register_buffer("mean_energy", torch.zeros(()))  # running mean of E(x_s); 0: none seen yet
         self.encoder_optim = Optim(self.high.parameters(), steps, lr=lr, **common)
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.encoder_optim, problem.seed)
         self.critic_optim = Optim(self.transfer.parameters(), steps, lr=critic_lr, **common)
 
     def step(self, t, source, target):
-        features, raw = self.on_target(target.image)  # one pass serves both: the critic step leaves it as it is
-        yhat = canonical(raw, self.problem)
-        return self.critic_step(source, yhat) | self.encoder_step(source, target, features, yhat)
+        def forward():
+            features, raw = self.on_target(target.image)
+            return features, canonical(raw, self.problem)
+
+        again = self.weighting.again(
+            lambda: self.weighed(self.energies(forward()[1]), self.anchored(source)), self.target_net
+        )
+        features, yhat = forward()  # one pass serves both: the critic step leaves it as it is
+        return self.critic_step(source, yhat) | self.encoder_step(source, target, features, yhat, again)
 
     def critic_step(self, source, yhat):
         yhat_target = {name: y.detach() for name, y in yhat.items()}
@@ -69,8 +78,11 @@ class Adversarial(Adaptation):
         hinge = torch.where(across_ranks(on_target) < margin, margin - on_target, 0.0)
         return on_source + hinge + self.config.beta * supervised
 
-    def encoder_step(self, source, target, features, yhat):
-        energy = sum(energies(yhat, self.through(yhat), self.problem).values())
-        loss, held = self.hold(features, source, target)
-        self.encoder_optim.minimise(energy + loss)
-        return {"energy": energy} | held
+    def encoder_step(self, source, target, features, yhat, again=None):
+        apart = self.energies(yhat)
+        held = self.learn(apart, features, source, target, self.encoder_optim, again)
+        return {"energy": sum(apart.values())} | held
+
+    def energies(self, yhat):
+        """{task: e_i} of the target's predictions, by the transfer nets as they are."""
+        return energies(yhat, self.through(yhat), self.problem)

@@ -1,25 +1,32 @@
 """Adversarial alignment of outputs: on target images the network makes maps that discriminators take for source maps.
 
 A step: the network by its source labels and L_adv (discriminators fixed), then the discriminators by the same maps.
-What is shown to them (`views`), and the network, are the method's.
+What is shown to them (`views`), and the network, are the method's. For a weighting rule a view's L_adv is its task's,
+one of several tasks at once segmentation's; the discriminators' updates stay outside.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.nets.norm import stored_statistics
 from bench.optim import Optim
 from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks.contract import upsampled
+from methods.parts import weighting
 from methods.parts.auxiliary import TwoLevels, level_losses
 from methods.parts.discriminator import Discriminators
+from methods.parts.weighting import by_task
 
 SLOWER = 0.4  # a discriminator's rate to the network's: 1e-4 to 2.5e-4 in this family's releases
 
 
 class Aligned(Stage):
-    """The game. Heirs say how it starts (`start`), its losses on source, its views and their weights."""
+    """The game. Heirs say how it starts (`start`), its losses on source, its views and their weights.
+
+    The network says what its tasks share (`net.shared`).
+    """
 
     SHARE = 0.5  # of each domain in a discriminator's loss
 
@@ -29,8 +36,10 @@ class Aligned(Stage):
         power: float = 0.9
         horizon: float = 1.0  # the learning rates would be 0 after so many times the stage's steps
         critic_lr: float | None = None  # of the discriminators; None: 0.4 of the network's
+        weighting: str = "equal"  # of the tasks, each with all its terms and its L_adv (parts/weighting.py)
 
         def check(self, problem):
+            weighting.check(self.weighting)
             if "semseg" not in problem.tasks:
                 raise ValueError(f"the adversary judges classes and needs the task semseg; {problem.split} has none")
 
@@ -47,6 +56,7 @@ class Aligned(Stage):
         self.critic_optim = Optim(
             self.discriminators.parameters(), steps, lr=pace * critic_lr, betas=(0.9, 0.99), schedule=schedule
         )
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
 
     def network(self):
         """The network's settings."""
@@ -68,6 +78,10 @@ class Aligned(Stage):
         """{term: weighted loss} on source."""
         raise NotImplementedError
 
+    def terms(self, on_source, on_target, source, target):
+        """{term: weighted loss} of both domains' outputs, all but L_adv; an heir may have losses on target."""
+        return self.supervised(on_source, source.labels)
+
     def views(self, outputs):
         """{view: B C H W}, what each discriminator sees, as large as the image."""
         raise NotImplementedError
@@ -81,16 +95,25 @@ class Aligned(Stage):
         return upsampled(raw, (self.problem.height, self.problem.width))
 
     def step(self, t, source, target):
-        on_source, on_target = self.net(source.image), self.net(target.image)
-        return self.compete(self.supervised(on_source, source.labels), on_source, on_target)
-
-    def compete(self, terms, on_source, on_target):
         """Both updates; all terms as they are summed, the discriminators' as well."""
-        seen_source, seen_target = self.views(on_source), self.views(on_target)
-        fooled, weights = self.discriminators.fooled(seen_target), self.weights()
-        terms = terms | {f"{view}_adversarial": weights[view] * loss for view, loss in fooled.items()}
-        self.optim.minimise(sum(terms.values()))
-        judged = self.discriminators.judged(seen_source, seen_target, self.SHARE)
+
+        def forward():
+            """The network's terms, each task's sum of them, and what the discriminators see of source and target."""
+            on_source, on_target = self.net(source.image), self.net(target.image)
+            terms = self.terms(on_source, on_target, source, target)
+            seen = self.views(on_source), self.views(on_target)
+            fooled, weights = self.discriminators.fooled(seen[1]), self.weights()
+            terms = terms | {f"{view}_adversarial": weights[view] * loss for view, loss in fooled.items()}
+            return terms, by_task(terms, self.problem.tasks), seen
+
+        def second():
+            with stored_statistics(self.discriminators):  # their spectral norms as the first pass left them
+                return forward()[1]
+
+        again = self.weighting.again(second, self.net)
+        terms, tasks, seen = forward()
+        self.weighting.minimise(t, tasks, self.net.shared.parameters(), self.optim, again=again)
+        judged = self.discriminators.judged(*seen, self.SHARE)
         self.critic_optim.minimise(sum(judged.values()))
         return terms | {f"{view}_discriminator": loss for view, loss in judged.items()}
 

@@ -11,7 +11,7 @@ from methods.parts.supervised import losses
 class TwoLevels(nn.Module):
     """forward: image -> {"final": {task: raw}, "auxiliary": {task: raw}}; the latter of `tasks`, at low's stride.
 
-    `net` alone is what predicts.
+    `net` alone is what predicts; `shared` is what every task is read from.
     """
 
     def __init__(self, net, problem, tasks):
@@ -20,6 +20,10 @@ class TwoLevels(nn.Module):
         self.heads = nn.ModuleDict(
             {name: nn.Conv2d(net.encoder.low_channels, task(name).channels(problem), 1) for name in tasks}
         )
+
+    @property
+    def shared(self):
+        return self.net.encoder
 
     def forward(self, image):
         low = self.net.encoder.low(image)

@@ -169,8 +169,7 @@ class Distillation(Student):
         before = given["start"].build()
         return before.net, before.discriminators
 
-    def step(self, t, source, target):
-        on_source, on_target = self.net(source.image), self.net(target.image)
+    def terms(self, on_source, on_target, source, target):
         terms = self.supervised(on_source, source.labels)
         if self.config.paradigm in ("source", "both"):
             taught = self.distilled(on_source, self.ask_teacher(source.image))
@@ -178,7 +177,7 @@ class Distillation(Student):
         if self.config.paradigm != "source":
             taught = self.distilled(on_target, self.ask_teacher(target.image))
             terms |= {f"target_{name}": self.config.lambda_target * loss for name, loss in taught.items()}
-        return self.compete(terms, on_source, on_target)
+        return terms
 
     def ask_teacher(self, image):
         """Both levels' outputs of the teacher, which stays as it is to its last buffer."""

@@ -26,6 +26,11 @@ class DepthAware(nn.Module):
         self.code = nn.Sequential(conv(channels, inner, kernel=1), conv(inner, inner), nn.Conv2d(inner, code, 1))
         self.back = conv(code, channels, kernel=1)
 
+    @property
+    def shared(self):
+        """What several tasks are read from: the features, and the depth branch that weighs them."""
+        return nn.ModuleList([self.net.encoder, self.code, self.back])
+
     def branch(self, image):
         """The features, and the depth branch's code."""
         features = self.net.encoder(image)

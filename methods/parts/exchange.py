@@ -72,6 +72,11 @@ class CrossTask(nn.Module):
         self.exchange = Exchange(tasks, width)
         self.back = nn.ModuleDict({name: nn.Conv2d(width, channels, 1) for name in tasks})
 
+    @property
+    def shared(self):
+        """What several tasks are read from: the features, and each task's stem, which the others attend to."""
+        return nn.ModuleList([self.net.encoder, self.stems])
+
     def forward(self, image):
         shared = self.net.encoder(image)
         own = {name: stem(shared) for name, stem in self.stems.items()}

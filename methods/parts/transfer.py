@@ -18,8 +18,10 @@ from bench.problem import Problem
 from bench.schedule import Schedule
 from bench.stage import Stage
 from bench.tasks import task
+from methods.parts import weighting
 from methods.parts.distances import REGRESSIONS, mean_where, sky_free
 from methods.parts.supervised import losses
+from methods.parts.weighting import per_task
 
 Maps = Mapping[str, Tensor]
 
@@ -125,7 +127,8 @@ class Base(Stage):
     """Stage 1: encoder, decoders and transfer nets from source labels.
 
     L_src = sum_i L_i(yhat_i, y_i) + alpha L_i(ytil_i, y_i); the second term's gradient reaches the encoder through
-    H_i, which is the distillation that balances the tasks.
+    H_i, which is the distillation that balances the tasks. For a weighting rule both losses of i are one; what combines
+    gradients does so in the encoder, and leaves every decoder the plain sum of its own and what passes it to the H_j.
     """
 
     @dataclass(kw_only=True)
@@ -136,8 +139,10 @@ class Base(Stage):
         transfer_width: int | None = None  # of H_i's first layer; None: the network's auxiliary width
         lr: float | None = None  # None: the network's
         power: float = 0.9
+        weighting: str = "equal"  # of the tasks, each with its direct and its transferred loss (parts/weighting.py)
 
         def check(self, problem):
+            weighting.check(self.weighting)
             if len(problem.tasks) < 2:
                 raise ValueError(f"UM-Adapt needs at least two tasks labelled on the source; got {problem.tasks}")
             if problem.height % 32 or problem.width % 32:
@@ -155,11 +160,15 @@ class Base(Stage):
             lr=problem.rate(config.lr),
             schedule=Schedule(power=config.power),
         )
+        self.weighting = weighting.make(config.weighting, problem.tasks, self.optim, problem.seed)
 
     def step(self, t, source, target):
-        direct, transferred = self.terms(source)
-        self.optim.minimise(sum(direct.values()) + self.config.alpha * sum(transferred.values()))
-        return direct | {f"{name}_transferred": loss for name, loss in transferred.items()}
+        def forward():
+            direct, transferred = self.terms(source)
+            logged = direct | {f"{name}_transferred": loss for name, loss in transferred.items()}
+            return logged, per_task(direct, {name: self.config.alpha * loss for name, loss in transferred.items()})
+
+        return self.weighting.learn(t, forward, self, self.net.encoder, self.optim)
 
     def terms(self, source):
         """The supervised losses of the direct and of the transferred predictions."""

@@ -9,10 +9,12 @@ import torch
 
 from bench.nets.norm import stored_statistics
 from bench.stage import Stage
+from methods.parts import weighting
 from methods.parts.contour import Contour, contour_loss
 from methods.parts.supervised import losses
 from methods.parts.target_statistics import TargetStatistics
 from methods.parts.transfer import Base, canonical
+from methods.parts.weighting import per_task
 
 STATISTICS = ("source", "target", "target batch")
 
@@ -27,6 +29,7 @@ class Adaptation(Stage):
     """What UM-Adapt's adaptation stages have in common: M_s, M_t, the decoders, H and D_c, and the target's pass.
 
     M_t shares all weights with M_s but those of `high`, which adapts. The decoders' weights are shared as well.
+    For a weighting rule a task's loss on target and its source supervision are one; the contours are no task's.
     """
 
     @dataclass(kw_only=True)
@@ -39,6 +42,7 @@ class Adaptation(Stage):
         statistics: str = "target"  # of M_t's BatchNorm: the source's, the target's re-estimated, or "target batch"
         lr: float | None = None  # of M_t; None: a twentieth of the network's
         clip: float = 10.0
+        weighting: str = "equal"  # of the tasks (parts/weighting.py); the base has its own: base.weighting
 
         def needs(self, problem):
             needs = {"base": self.base, "contour": replace(self.contour, base=self.base)}
@@ -47,6 +51,7 @@ class Adaptation(Stage):
             return needs
 
         def check(self, problem):
+            weighting.check(self.weighting)
             if self.statistics not in STATISTICS:
                 raise ValueError(f'no statistics "{self.statistics}"; known: {", ".join(STATISTICS)}')
 
@@ -91,18 +96,25 @@ class Adaptation(Stage):
         with stored_statistics(self.transfer):
             return canonical(self.transfer(yhat), self.problem)
 
-    def hold(self, features, source, target):
-        """What holds the features while the predictions move: lam L_ccr(x_t) + anchor sum_i L_i(yhat_i(x_s), y_i).
+    def learn(self, own, features, source, target, optim, again):
+        """One update from {task: loss} on target and what holds the features while the predictions move:
+        lam L_ccr(x_t) + anchor sum_i L_i(yhat_i(x_s), y_i); these terms without their weights."""
+        contour, anchor = self.contour_term(features, target), self.anchored(source)
+        terms, extra = self.weighed(own, anchor), self.config.lam * contour
+        # the update's own number: umadapt_semi goes on with this stage at steps of its own
+        self.weighting.minimise(optim.taken, terms, self.high.parameters(), optim, again=again, extra=extra)
+        return {"contour": contour} | ({"anchor": sum(anchor.values())} if anchor else {})
 
-        The loss, and its terms without their weights.
-        """
-        terms = {"contour": self.contour_term(features, target)}
-        loss = self.config.lam * terms["contour"]
-        if self.config.anchor:
-            with stored_statistics(self.anchor_net):
-                terms["anchor"] = sum(losses(self.anchor_net(source.image), source.labels, self.problem).values())
-            loss = loss + self.config.anchor * terms["anchor"]
-        return loss, terms
+    def anchored(self, source):
+        """{task: L_i(yhat_i(x_s), y_i)} by M_t's weights; empty without an anchor."""
+        if not self.config.anchor:
+            return {}
+        with stored_statistics(self.anchor_net):
+            return losses(self.anchor_net(source.image), source.labels, self.problem)
+
+    def weighed(self, own, anchor):
+        """Each task's loss on target and, times its weight, on source."""
+        return per_task(own, {name: self.config.anchor * loss for name, loss in anchor.items()})
 
     def contour_term(self, features, target):
         return contour_loss(self.contour_decoder, features, target.clean)

@@ -32,7 +32,7 @@ def per_task(*parts):
 
 def by_task(terms, tasks):
     """{term: loss} -> each task's sum. A term is of the task whose name it carries (`mixed_depth`); one that carries
-    none (`detail`) is segmentation's, which self-training was made for."""
+    none (`detail`, `joint_adversarial`) is segmentation's, which adaptation was made for."""
 
     def owner(term):
         return next((name for name in tasks if name in term), "semseg")
