@@ -53,3 +53,10 @@ def test_the_chain_before_it_is_trained_once_for_both(method):
     mine = plan("m", method.Method.Config(), PROBLEM, shapes.DATA, "fp32")
     theirs = plan("m", OVER[method].Method.Config(), PROBLEM, shapes.DATA, "fp32")
     assert mine.needs["base"].key == theirs.key
+
+
+@pytest.mark.parametrize("method", OVER, ids=lambda module: module.__name__)
+def test_the_network_that_it_is_said_to_predict_with_is_the_methods(method):
+    mine, theirs = method.Method.Config(), OVER[method].Method.Config()
+    assert mine.network(PROBLEM) == theirs.network(PROBLEM)
+    assert (mine.network(PROBLEM) == PROBLEM.network) == (method is not dakd_adabn)  # whose student is narrower

@@ -22,6 +22,9 @@ class TargetStatistics(Stage):
         reads = ("target",)
         base: Stage.Config | None = None
 
+        def network(self, problem):
+            return self.base.network(problem)
+
         def batchnorm(self):
             return "re-estimated on target training images"
 
