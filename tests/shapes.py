@@ -6,11 +6,13 @@ The target has another light and other textures than the source, and the same sh
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from bench import checkpoint
+from bench.nets.drn import DRN, DRN22
 from bench.nets.multitask import Small
 from bench.problem import Labelled, Problem, Unlabelled
 from bench.rng import reseed
@@ -121,6 +123,14 @@ def ends_alike_after_a_kill(straight, resumed, step, folder, *, at: int = 2, ste
     for t in range(at, steps):
         step(resumed, t)
     return same(state(straight), state(resumed))
+
+
+def weight_file(folder: Path) -> Path:
+    """DRN-D-22's weights in a file, as they are published."""
+    path = folder / "weights.pt"
+    torch.manual_seed(7)
+    torch.save(DRN(DRN22.counts).state_dict(), path)
+    return path
 
 
 def product(stage) -> Product:

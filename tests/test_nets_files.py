@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 
 from bench.nets import weights
-from bench.nets.drn import DRN, DRN22
+from bench.nets.drn import DRN22
 from bench.nets.mit import MiTB0
 from bench.nets.multitask import ResNet50
 from bench.nets.networks import NETWORKS
@@ -24,10 +24,7 @@ from tests import shapes
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     """A file as it is published."""
-    path = tmp_path_factory.mktemp("weights") / "weights.pt"
-    torch.manual_seed(7)
-    torch.save(DRN(DRN22.counts).state_dict(), path)
-    return path
+    return shapes.weight_file(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture

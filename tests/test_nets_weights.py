@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from bench.nets import backbone, weights
-from bench.nets.drn import DRN, DRN22
+from bench.nets.drn import DRN22
 from bench.nets.multitask import ResNet50, Small
 from bench.nets.networks import NETWORKS
 from bench.plain import canonical
@@ -28,10 +28,7 @@ def node(network):
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     """A file as it is published."""
-    path = tmp_path_factory.mktemp("weights") / "weights.pt"
-    torch.manual_seed(7)
-    torch.save(DRN(DRN22.counts).state_dict(), path)
-    return path
+    return shapes.weight_file(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.mark.parametrize("network", [Small(), Small(width=4), ResNet50(weights="none"), DRN22(weights="none")])
