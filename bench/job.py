@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench import dist, failure, panel, plan, record, tables
+from bench import dist, failure, frames, panel, plan, record, tables
 from bench.config import Run, compose_run
 from bench.domains import Domains, NotPacked
 from bench.engine import Settings, Stopped
@@ -138,9 +138,9 @@ def collect(run: Run, asked: Any, folder: Path) -> None:
     store = Store(run.store)
     made = [_read(folder.parent / name / KEY).get("folder") for name in asked["needs"]]
     runs = [*(Path(one) for one in made if one), *(store.folder(key) for key in asked["keys"])]
-    found = [tables.entry(one) for one in dict.fromkeys(runs) if (one / record.RECORD).exists()]
+    found = [frames.entry(one) for one in dict.fromkeys(runs) if (one / record.RECORD).exists()]
     print(f"{len(found)} of {len(asked['needs'])} runs have a record", flush=True)
-    whole = tables.frame(found) if found else None
+    whole = frames.recipes(found) if found else None
     for form, name in (("markdown", "table.md"), ("csv", "table.csv")):
         text = tables.render(whole, form) if whole is not None else "no run has a record\n"
         record.replace(folder.parents[1] / name, text.encode())

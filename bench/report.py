@@ -1,7 +1,7 @@
 """Show a run, or a store as a table.
 
 python -m bench.report RUN store=DIR                      RUN: a folder, or the beginning of a key
-python -m bench.report --table store=DIR [split=NAME] [metrics=all] [format=text|csv|markdown|latex]
+python -m bench.report --table store=DIR [split=NAME] [rows=runs] [metrics=all] [format=text|csv|markdown|latex]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bench import panel, record, tables, words
+from bench import frames, panel, record, tables, words
 from bench.log import console
 from bench.record import FIXTURE, METRICS, UNKNOWN, RunRecord
 from bench.tables import digits, duration, number
@@ -27,10 +27,10 @@ PANEL = "panel.png"
 def summary(run: Path, store: Path) -> Group:
     """The table of a run, what it cost, where its record is; draws its panel.png."""
     shown = record.read(run / record.RECORD)
-    found, _ = tables.entries(store)
-    beside = None if shown.role == "baseline" else tables.partner(shown, "baseline", found)
+    found, _ = frames.entries(store)
+    beside = None if shown.role == "baseline" else frames.partner(shown, "baseline", found)
     lines: list[Text | Table] = [*head(shown), table(shown, beside), *details(shown)]
-    if not math.isnan(gain := tables.against_single(shown, found)):
+    if not math.isnan(gain := frames.against_single(shown, found)):
         lines.append(Text(f"multi-task delta {gain:+.1f} % against single-task networks (positive is better)"))
     if shown.panels:
         panel.draw([run / name for name in shown.panels]).save(run / PANEL)
@@ -109,12 +109,13 @@ def details(run: RunRecord) -> Iterator[Text]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    known = {"store": "store", "split": "", "format": "text", "metrics": "headline"}
+    known = {"store": "store", "split": "", "rows": "recipes", "metrics": "headline", "format": "text"}
     bare, values = words.parse(arguments, known, flags=("--table",))
-    store = Path(values["store"])
-    if values["--table"] and not bare:
-        print(store_table(store, values["split"], values["metrics"], values["format"]))
-    elif len(bare) == 1 and not values["--table"]:
+    store = Path(values.pop("store"))
+    asked = values.pop("--table")
+    if asked and not bare:
+        print(store_table(store, **values))
+    elif len(bare) == 1 and not asked:
         try:
             run = record.find(store, bare[0])
             if not (run / record.RECORD).exists():
@@ -126,19 +127,26 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit((__doc__ or "").strip())
 
 
-def store_table(store: Path, split: str, metrics: str, form: str) -> str:
-    for word, value, options in (("metrics", metrics, ("headline", "all")), ("format", form, tables.FORMATS)):
-        if value not in options:
-            raise SystemExit(f"bench.report: {word}={value} is not known; {word} is one of {' '.join(options)}")
-    found, faults = tables.entries(store)
+def store_table(
+    store: Path, split: str = "", rows: str = "recipes", metrics: str = "headline", format: str = "text"
+) -> str:
+    """The runs of a store, or of a split. SystemExit names a word that is not known, or what there is instead."""
+    options = {"rows": ("recipes", "runs"), "metrics": ("headline", "all"), "format": tables.FORMATS}
+    for word, value in (("rows", rows), ("metrics", metrics), ("format", format)):
+        if value not in options[word]:
+            known = " ".join(options[word])
+            raise SystemExit(f"bench.report: {word}={value} is not known; {word} is one of {known}")
+    found, faults = frames.entries(store)
     for fault in faults:
         print(f"not in the table: {fault}", file=sys.stderr)
-    chosen = [one for one in found if split in ("", one.record.split["name"])]
+    usable = [one for one in found if one.complete or rows == "recipes"]  # which say how many seeds are incomplete
+    chosen = [one for one in usable if split in ("", one.record.split["name"])]
     if not chosen:
-        names = sorted({one.record.split["name"] for one in found})
+        names = sorted({one.record.split["name"] for one in usable})
         there = f"there are runs of {' '.join(names)}" if names else "the store is empty"
         raise SystemExit(f"bench.report: no run{f' of split {split}' if split else ''} in {store}: {there}")
-    return tables.render(tables.frame(chosen, metrics == "all"), form)
+    make = frames.runs if rows == "runs" else frames.recipes
+    return tables.render(make(chosen, metrics == "all"), format)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import plugins, record, run, tables
+from bench import frames, plugins, record, run, tables
 from datasets import cityscapes, fixture, minicity, spaces, verify
 from datasets.splits import SPLITS
 from datasets.trees import cityscapes as city_tree
@@ -194,5 +194,5 @@ def test_a_split_runs_from_end_to_end_on_fixtures_and_is_not_ranked(split: str, 
     assert (done.data, done.standard, done.images) == ("fixture", False, 2)
     assert all(done.metrics[name] >= 0 for name in RUNS[split])
     assert json.loads((folder / record.RECORD).read_text())["data"] == "fixture"
-    table = tables.render(tables.frame(tables.entries(tmp_path)[0]), "text")
+    table = tables.render(frames.recipes(frames.entries(tmp_path)[0]), "text")
     assert table.startswith(tables.RENDERED)

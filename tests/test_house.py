@@ -27,7 +27,7 @@ STOREYS = (
     "memory split optim ema log tasks nets data.labels data.geometry data.augment data.pack data.decode data.packing",
     "stage checkpoint data.stream data.sampling",
     "plugins config plan store engine manifest domains failure throughput predict score",
-    "tables panel report check status run criteria select job judge submit",
+    "frames tables panel report check status run criteria select job judge submit",
 )
 SLURM_STOREYS = (
     "settings job scheduler copies",

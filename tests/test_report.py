@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bench import panel, record, report, tables
+from bench import frames, panel, record, report, tables
 from bench.record import Cost, Network, RunRecord
 
 SPLIT = {"name": "city", "protocol": "city-v1"}
@@ -40,7 +40,7 @@ def begun(store, method, seed, key="ffee"):
 
 
 def rows(store, whole=False):
-    return tables.frame(tables.entries(store)[0], whole).set_index("method")
+    return frames.recipes(frames.entries(store)[0], whole).set_index("method")
 
 
 def test_a_row_is_the_mean_and_the_sample_deviation_over_seeds(tmp_path):
@@ -55,7 +55,7 @@ def test_a_row_is_the_mean_and_the_sample_deviation_over_seeds(tmp_path):
 def test_one_seed_has_no_deviation_and_is_marked(tmp_path):
     keep(tmp_path, "ours")
     assert math.isnan(rows(tmp_path).loc["ours", "miou_std"])
-    text = report.store_table(tmp_path, "", "headline", "text")
+    text = report.store_table(tmp_path)
     assert "one seed" in text and "±" not in text
 
 
@@ -65,14 +65,14 @@ def test_incomplete_runs_are_marked_and_never_averaged_in(tmp_path):
     begun(tmp_path, "ours", 2)
     row = rows(tmp_path).loc["ours"]
     assert (row["miou"], row["seeds"], row["incomplete"]) == (40, 1, 2)
-    assert "2 incomplete" in report.store_table(tmp_path, "", "headline", "text")
+    assert "2 incomplete" in report.store_table(tmp_path)
 
 
 def test_a_method_with_nothing_but_incomplete_runs_still_has_its_row(tmp_path):
     begun(tmp_path, "ours", 0)
     row = rows(tmp_path).loc["ours"]
     assert (row["seeds"], row["incomplete"]) == (0, 1)
-    assert "1 incomplete" in report.store_table(tmp_path, "", "headline", "text")
+    assert "1 incomplete" in report.store_table(tmp_path)
 
 
 def test_a_seed_that_was_run_twice_counts_once_and_its_newest_run_is_taken(tmp_path):
@@ -116,7 +116,7 @@ def test_oracles_stand_apart_below_all_others_whatever_their_score(tmp_path):
     keep(tmp_path, "good", 0, {"miou": 50.0})
     keep(tmp_path, "poor", 0, {"miou": 30.0})
     assert rows(tmp_path).index.tolist() == ["good", "poor", "cheat", "helped"]
-    above, below = report.store_table(tmp_path, "", "headline", "text").split(tables.APART)
+    above, below = report.store_table(tmp_path).split(tables.APART)
     assert "good" in above and "poor" in above
     assert "oracle" in below and "lent 5%" in below
 
@@ -146,31 +146,43 @@ def test_headlines_by_default_all_metrics_on_request(tmp_path):
 def test_the_four_formats_hold_the_same_row(tmp_path):
     for seed, miou in enumerate((40.0, 42.0)):
         keep(tmp_path, "um_adapt", seed, {"miou": miou})
-    text, csv, markdown, latex = (report.store_table(tmp_path, "", "headline", form) for form in tables.FORMATS)
+    text, csv, markdown, latex = (report.store_table(tmp_path, format=form) for form in tables.FORMATS)
     assert "miou % ↑" in text and "41.0 ± 1.4" in text
     assert csv.splitlines()[0].startswith("split,protocol,method") and ",41.0," in csv
     assert markdown.splitlines()[1].startswith("| --- | --- |") and "| 41.0 ± 1.4 |" in markdown
     assert r"um\_adapt" in latex and r"41.0 $\pm$ 1.4" in latex and r"miou \% $\uparrow$" in latex
-    assert latex.startswith(r"\begin{tabular}{lllrrrrl}") and latex.endswith(r"\end{tabular}")
+    assert latex.startswith(r"\begin{tabular}{lllrrrrrl}") and latex.endswith(r"\end{tabular}")
     assert latex.count(r"\\") == 2
+
+
+def test_runs_one_by_one_have_the_numbers_that_their_recipe_averages(tmp_path):
+    for seed, miou in enumerate((40.0, 44.0)):
+        keep(tmp_path, "ours", seed, {"miou": miou}, commit="abc", cost=Cost(steps=640, seconds=80))
+    begun(tmp_path, "ours", 2)
+    table = frames.runs(frames.entries(tmp_path)[0])
+    assert table[["seed", "miou", "commit", "steps"]].to_numpy().tolist() == [[0, 40, "abc", 640], [1, 44, "abc", 640]]
+    assert table["variant"].tolist() == ["", ""]
+    assert table["miou"].mean() == rows(tmp_path).loc["ours", "miou"]
+    text = report.store_table(tmp_path, rows="runs")
+    assert "44.0" in text and "±" not in text and "one seed" not in text
 
 
 def test_what_cannot_be_read_is_said_and_the_others_are_shown(tmp_path, capsys):
     keep(tmp_path, "ours")
     bad = keep(tmp_path, "old") / "record.json"
     bad.write_text('{"schema_version": 0}')
-    assert "ours" in report.store_table(tmp_path, "", "headline", "text")
+    assert "ours" in report.store_table(tmp_path)
     assert "schema version 0" in capsys.readouterr().err
 
 
 def test_an_empty_store_an_unknown_split_and_an_unknown_format_are_one_line_each(tmp_path):
     with pytest.raises(SystemExit, match="the store is empty"):
-        report.store_table(tmp_path, "", "headline", "text")
+        report.store_table(tmp_path)
     keep(tmp_path, "ours")
     with pytest.raises(SystemExit, match="no run of split town in .*: there are runs of city"):
-        report.store_table(tmp_path, "town", "headline", "text")
+        report.store_table(tmp_path, split="town")
     with pytest.raises(SystemExit, match="format=html is not known; format is one of text csv markdown latex"):
-        report.store_table(tmp_path, "", "headline", "html")
+        report.store_table(tmp_path, format="html")
 
 
 def shown(run, store):
@@ -275,13 +287,13 @@ def test_what_was_made_on_a_fixture_stands_apart_and_beside_nothing_real(tmp_pat
     keep(tmp_path, "baseline", role="baseline", data="known")
     keep(tmp_path, "ours", 0, {"miou": 40.0}, data="known")
     keep(tmp_path, "ours", 1, {"miou": 90.0}, data="fixture", standard=False)
-    found = tables.entries(tmp_path)[0]
-    table = tables.frame(found)
+    found = frames.entries(tmp_path)[0]
+    table = frames.recipes(found)
     assert table[["miou", "apart"]].values.tolist() == [[40, ""], [40, ""], [90, "fixture"]]
     text = tables.render(table, "text")
     assert text.index("90.0") > text.index(tables.RENDERED) > text.index("40.0")
     fixture = next(one.record for one in found if one.record.data == "fixture")
-    assert tables.partner(fixture, "baseline", found) is None
+    assert frames.partner(fixture, "baseline", found) is None
 
 
 def test_a_summary_says_what_data_a_run_was_made_on(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import check, criteria, predictions, record, score, select, tables
+from bench import check, criteria, frames, predictions, record, score, select
 from bench import run as program
 from bench.checkpoint import snapshot_steps
 from bench.config import compose_run
@@ -193,7 +193,7 @@ def test_each_pick_is_a_record_of_its_own_and_the_runs_own_stays(run):
     assert oracle.metrics["miou"] == 100 > by_entropy.metrics["miou"]
     assert oracle.throughput == {"ratio": 0.5}
     assert (run / "record.json").read_bytes() == before
-    found, faults = tables.entries(run.parents[2])
+    found, faults = frames.entries(run.parents[2])
     assert not faults
     assert {(e.record.selection, e.record.checkpoint) for e in found} == {
         ("last", None), ("entropy", 20), ("oracle", 10)
@@ -203,7 +203,7 @@ def test_each_pick_is_a_record_of_its_own_and_the_runs_own_stays(run):
 
 def test_picks_are_rows_apart_and_the_oracles_does_not_rank(run):
     select.choose(run, VALUES, {})
-    table = tables.frame(tables.entries(run.parents[2])[0])
+    table = frames.recipes(frames.entries(run.parents[2])[0])
     assert dict(zip(table["variant"], table["apart"], strict=True)) == {
         "selection=last": "", "selection=entropy": "", "selection=oracle": "oracle"
     }  # fmt: skip
@@ -215,7 +215,7 @@ def test_selecting_again_scores_no_snapshot_again_and_follows_the_values(run, mo
     assert pick.checkpoint is None
     assert pick.metrics == record.read(run / "record.json").metrics
     assert not (run / "snapshots/0000010/predictions").exists()
-    assert len(tables.entries(run.parents[2])[0]) == 3
+    assert len(frames.entries(run.parents[2])[0]) == 3
 
 
 def test_a_run_that_is_not_complete_or_kept_no_snapshots_is_one_clear_line(run, capfd):
@@ -232,7 +232,7 @@ def test_a_tiny_run_from_its_snapshots_to_its_picks(tmp_path, capfd):
     (done,) = record.folders(tmp_path)
     assert list(snapshots(done)) == ["0000002"]
     select.main([done.name[:8], f"store={tmp_path}", "images=3", "validation=render-val"])
-    picks = {e.record.selection: e.record for e in tables.entries(tmp_path)[0]}
+    picks = {e.record.selection: e.record for e in frames.entries(tmp_path)[0]}
     assert set(picks) == {"last", "entropy", "energy", "agreement", "source_val", "oracle"}
     assert {pick.checkpoint for pick in picks.values()} <= {None, 2}
     assert [name for name, pick in picks.items() if pick.oracle] == ["oracle"]
