@@ -100,6 +100,7 @@ def test_the_splits_of_today() -> None:
         "minicity": (["render-train"], ["camera-train"], "camera-test", "minicity", "city-v1"),
         "minicity_dev": (["render-train"], ["night-train"], "night-test", "minicity", "city-v1"),
         "minicity_overcast": (["render-train"], ["overcast-train"], "overcast-test", "minicity", "city-v1"),
+        "minicity_noshift": (["camera-train"], ["camera-train"], "camera-test", "minicity", "city-v1"),
         "minicity_night": (["camera-train"], ["night-train"], "night-test", "minicity", "city-v1"),
         "minicity_sources": (["render-train", "night-train"], ["camera-train"], "camera-test", "minicity", "city-v1"),
         "minicity_targets": (["render-train"], ["camera-train", "night-train"], "camera-test", "minicity", "city-v1"),

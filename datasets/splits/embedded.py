@@ -52,6 +52,12 @@ EMBEDDED = [
         ["night"],
     ),
     _embedded(
+        "minicity_noshift",
+        "the camera's streets, labelled, scored on others of them: no shift, multi-task learning alone",
+        ["camera"],
+        ["camera"],
+    ),
+    _embedded(
         "minicity_sources",
         "rendered streets and the night, both labelled -> the camera: several sources",
         ["render", "night"],
