@@ -151,7 +151,7 @@ class Domains:
         items = self.index(domain)
         if manifest.is_fixture(root, items):
             return FIXTURE
-        files = {item.stem: _read_for(item, fields) for item in items}
+        files = {item.stem: item.sources(fields) for item in items}
         kept = manifest.read(self.store, domain.dataset)
         return manifest.state(kept, getattr(module, "FACTS", None), domain.part, files)
 
@@ -207,20 +207,20 @@ class Domains:
 
 def _absent(name: str, item: Item, fields: tuple[str, ...]) -> list[str]:
     """What an item that will be labelled or scored lacks: said before the training, not after it."""
-    files = _read_for(item, fields)
+    files = item.sources(fields)
     return [f"{name}: {what} of {item.stem} is missing: no {path}" for what, path in files.items() if not path.exists()]
 
 
 def _stamps(item: Item, fields: tuple[str, ...]) -> list[object]:
     """Size and change time of the files that the fields are read from: a file that was exchanged makes another pack."""
-    files = _read_for(item, fields)
-    return [[name, path.stat().st_size, path.stat().st_mtime_ns] for name, path in sorted(files.items())]
-
-
-def _read_for(item: Item, fields: tuple[str, ...]) -> dict[str, Path]:
-    """The files that the fields are read from. A label that is not among the fields is not even looked at."""
-    geometry = bool({"depth", "normals"} & set(fields))  # disparity, camera ...
-    return {what: path for what, path in item.files.items() if what in fields or (geometry and what != "semseg")}
+    stamps: list[object] = []
+    for name, path in sorted(item.sources(fields).items()):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{name} of {item.stem} is missing: no {path}") from None
+        stamps.append([name, status.st_size, status.st_mtime_ns])
+    return stamps
 
 
 def _size(module: Any, item: Item, rendered: tuple[int, int]) -> tuple[int, int]:

@@ -77,13 +77,13 @@ def make(
     entries: Callable[[Sequence[Path]], Iterable[Entry]] = lambda paths: map(entry, paths),
 ) -> Manifest:
     """Hash every file once, whichever parts it is in. `entries` may do it by several processes."""
-    paths = sorted({p for items in parts.values() for item in items for p in item.files.values() if p.exists()})
+    paths = sorted({p for items in parts.values() for item in items for p in item.sources().values() if p.exists()})
     known = dict(zip(paths, entries(paths), strict=True))
-    whole = {
-        part: {item.stem: {field: known[path] for field, path in item.files.items() if path in known} for item in items}
-        for part, items in parts.items()
-    }
-    return Manifest(dataset, fixture, whole)
+
+    def of(item: Item) -> dict[str, Entry]:
+        return {name: known[path] for name, path in item.sources().items() if path in known}
+
+    return Manifest(dataset, fixture, {part: {item.stem: of(item) for item in items} for part, items in parts.items()})
 
 
 def is_fixture(root: Path, items: Sequence[Item]) -> bool:

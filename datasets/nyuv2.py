@@ -48,7 +48,7 @@ FACTS = Facts(
     no_void="this repack merges class 40, otherprop, and void",
 )
 
-_MAT = "nyu_depth_v2_labeled.mat"
+_MAT, _TO_40 = "nyu_depth_v2_labeled.mat", "classMapping40.mat"
 _IDS = {number: number - 1 for number in range(1, 41)}  # classMapping40.mat's number -> nyu40; otherprop is 39
 _VOID = (0,)
 OPTIONAL = ("normals",)  # a download of its own: without it a test set is scored in the other tasks
@@ -65,12 +65,13 @@ def index(root: Path | None, part: str) -> list[Item]:
         raise NotThere(f"nyuv2: {place}; {HELP}. split=minicity needs no data")
     mat = root / _MAT
     normals = root / "normals_gt" / "normals"
-    files = {"image": mat, "semseg": mat, "depth": mat}
-    frames = _frames(root / "splits.mat", part, _upright(mat))
-    return [
-        Item(f"{frame:04d}", files | ({"normals": normals / f"{frame - 1:04d}.png"} if normals.is_dir() else {}))
-        for frame in frames
-    ]
+    files, beside = {"image": mat, "semseg": mat, "depth": mat}, {"semseg": (mat.with_name(_TO_40),)}
+    items = []
+    for frame in _frames(root / "splits.mat", part, _upright(mat)):
+        path = normals / f"{frame - 1:04d}.png"
+        own = (files | {"normals": path}, beside | {"normals": (_mask(path),)}) if normals.is_dir() else (files, beside)
+        items.append(Item(f"{frame:04d}", *own))
+    return items
 
 
 def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _frames(path: Path, part: str, count: int) -> list[int]:
 
 
 def _classes(mat: Path, frame: int) -> NDArray[np.uint8]:
-    path = mat.with_name("classMapping40.mat")
+    path = mat.with_name(_TO_40)
     to40 = numbers(path, "mapClass")[0].ravel().astype(np.int64)
     least, most = min(to40.tolist(), default=0), max(to40.tolist(), default=0)
     if len(to40) != _LABELS or least < 0 or most > 40:
@@ -165,9 +166,13 @@ def _metres(mat: Path, frame: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(depth, np.float32)
 
 
+def _mask(path: Path) -> Path:
+    return path.parents[1] / "masks" / path.name
+
+
 def _stored(path: Path) -> NDArray[Any]:
     """n = p / 127 - 1, and none where p is 127 or the mask is 0."""
-    mask = path.parents[1] / "masks" / path.name
+    mask = _mask(path)
     require({"normals": path, "masks": mask}, ("normals", "masks"))
     stored = picture(path).astype(np.float32) / 127 - 1
     inside = picture(mask)[..., 0] > 0

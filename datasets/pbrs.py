@@ -50,6 +50,7 @@ _ENDS = {"image": "mlt", "semseg": "node", "depth": "depth", "normals": "xnormal
 _NAME = re.compile(r"(\d{6})_mlt\.png")
 _HOUSE = re.compile(r"[0-9a-f]{32}")
 _MAPPING = "util_data/ModelCategoryMappingNewActive.csv"
+_VIEWS, _NODES = "room_camera.txt", "room_camera_node.txt"
 _ROOMS = {  # nodes of a house that are no furniture -> the model that stands for them in the mapping; "": not seen
     "Floor": "Floor",
     "Ceiling": "Ceiling",
@@ -72,13 +73,17 @@ def index(root: Path | None, part: str) -> list[Item]:
     renders = folder / "projects_render"
     found = nested(renders, _NAME, _HOUSE)
     counted("pbrs", part, len(found), FACTS.counts[part], "projects_render", "HOUSE/NNNNNN_mlt.png")
-    return [
-        Item(
-            f"{house}_{match[1]}",
-            {field: renders / house / f"{match[1]}_{end}.png" for field, end in _ENDS.items()},
-        )
-        for house, match in found
-    ]
+    mapping = _mapping_of(folder)
+    items = []
+    for house, match in found:
+        files = {field: renders / house / f"{match[1]}_{end}.png" for field, end in _ENDS.items()}
+        cameras = _cameras(files["image"])
+        beside = {
+            "semseg": (cameras / _NODES, mapping),
+            "normals": (*_axes(files["normals"]).values(), cameras / _VIEWS),
+        }
+        items.append(Item(f"{house}_{match[1]}", files, beside))
+    return items
 
 
 def read(item: Item, what: Collection[str], size: Size | None = None) -> dict[str, Any]:
@@ -118,14 +123,23 @@ def _metres(path: Path) -> NDArray[np.float32]:
 
 def _world(path: Path) -> NDArray[np.float64]:
     """Three pictures, 0..65535 for -1..1 along the world's axes, which the camera's place in the house turns."""
-    number = path.name[:6]
-    paths = {axis: path.with_name(f"{number}_{axis}normal.png") for axis in "xyz"}
+    paths = _axes(path)
     require(paths, "xyz")
     stored = [samples(file, "16-bit grey", meaning="a normal's coordinate") / 65535 * 2 - 1 for file in paths.values()]
     same_size(dict(zip("xyz", stored, strict=True)), paths)
     world = np.stack(stored, -1)
     world[abs((world**2).sum(-1) - 1) > _UNIT] = 0
     return world
+
+
+def _axes(path: Path) -> dict[str, Path]:
+    """The pictures of the three coordinates, from one of them."""
+    return {axis: path.with_name(f"{path.name[:6]}_{axis}normal.png") for axis in "xyz"}
+
+
+def _mapping_of(folder: Path) -> Path:
+    """The mapping of models to classes lies beside projects_render, or beside the folder that holds it."""
+    return (folder if (folder / _MAPPING).parent.is_dir() else folder.parent) / _MAPPING
 
 
 def _cameras(path: Path) -> Path:
@@ -135,7 +149,7 @@ def _cameras(path: Path) -> Path:
 
 def _rotation(view: Path) -> NDArray[np.float64]:  # 3 3
     """From the world's axes to those of a picture's camera, a row: eye, direction, up, two angles, a score."""
-    path, row = _cameras(view) / "room_camera.txt", int(view.name[:6])
+    path, row = _cameras(view) / _VIEWS, int(view.name[:6])
     require({"camera": path}, ("camera",))
     lines = path.read_text().splitlines()
     if row >= len(lines):
@@ -153,9 +167,7 @@ def _rotation(view: Path) -> NDArray[np.float64]:  # 3 3
 def _classes(path: Path) -> NDArray[np.uint8]:
     """Node -> its model, from the list of the house -> class, by the column NYU40 of the mapping; 0 is no node."""
     nodes = samples(path, "8-bit grey", "16-bit grey", meaning="nodes of the house")
-    listed = _cameras(path) / "room_camera_node.txt"
-    mapping = path.parents[2] / _MAPPING
-    mapping = mapping if mapping.exists() else path.parents[3] / _MAPPING
+    listed, mapping = _cameras(path) / _NODES, _mapping_of(path.parents[2])
     require({"nodes": listed, "mapping": mapping}, ("nodes", "mapping"))
     models = _models(listed)
     classes = _mapping(mapping, mapping.stat().st_mtime_ns)

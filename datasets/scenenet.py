@@ -67,8 +67,10 @@ def index(root: Path | None, part: str) -> list[Item]:
         Item(
             f"{split}_{folder}_{trajectory}_{frame:04d}",
             {field: place / kind / f"{frame}.{end}" for field, (kind, end) in _FILES.items()},
+            tables,
         )
         for folder in _FOLDERS[part]
+        for tables in [{"semseg": _tables(root / split, folder)}]
         for trajectory in _numbers(root / split / str(folder))
         for place in [root / split / str(folder) / str(trajectory)]
         for frame in sorted(int(name[:-4]) for name in listing(place / "photo", _PHOTO))
@@ -111,12 +113,7 @@ def _metres(path: Path) -> NDArray[np.float32]:
 def _classes(path: Path) -> NDArray[np.uint8]:
     """Instance -> its WordNet id, from the list of the trajectory -> class, by the table of the authors."""
     trajectory, folder, split = path.parents[1], path.parents[2], path.parents[3]
-    if split.name == "val":
-        messages = split.with_name("scenenet_rgbd_val.pb")
-    else:
-        messages = split.with_name("train_protobufs") / f"scenenet_rgbd_train_{folder.name}.pb"
-        messages = messages if messages.exists() else split.with_name(messages.name)
-    table = split.with_name(_TABLE)
+    messages, table = _tables(split, int(folder.name))
     _there(messages, f"robotvault.bitbucket.io, protobufs of {split.name}")
     _there(table, "github.com/jmccormac/pySceneNetRGBD")
     classes = _table(table, table.stat().st_mtime_ns)
@@ -134,6 +131,14 @@ def _classes(path: Path) -> NDArray[np.uint8]:
         lut[instance] = classes[word] if word else 255
     mapped: NDArray[np.uint8] = lut[ids]
     return mapped
+
+
+def _tables(split: Path, folder: int) -> tuple[Path, Path]:
+    """The list of a folder's instances, and the table of the classes."""
+    if split.name == "val":
+        return split.with_name("scenenet_rgbd_val.pb"), split.with_name(_TABLE)
+    together = split.with_name("train_protobufs") / f"scenenet_rgbd_train_{folder}.pb"
+    return together if together.exists() else split.with_name(together.name), split.with_name(_TABLE)
 
 
 def _there(path: Path, source: str) -> None:

@@ -36,10 +36,25 @@ BROKEN = (OSError, ValueError, LookupError, EOFError, SyntaxError, struct.error,
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a data set: its name, and the files its fields are read from (none for a renderer)."""
+    """One image of a data set: its name, and the files its fields are read from (none for a renderer).
+
+    `beside`: what a field is read with, often shared by many images: a map of classes, cameras, a mask.
+    """
 
     stem: str
     files: Mapping[str, Path] = field(default_factory=dict)
+    beside: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+
+    def sources(self, fields: Collection[str] | None = None) -> dict[str, Path]:
+        """All that decides what these fields are (None: every field's). A label that is not among them stays out."""
+        geometry = fields is not None and bool({"depth", "normals"} & set(fields))  # disparity, camera ...
+
+        def read(name: str) -> bool:
+            return fields is None or name in fields or (geometry and name != "semseg")
+
+        shared = {name: paths for name, paths in self.beside.items() if read(name)}
+        own = {name: path for name, path in self.files.items() if read(name)}
+        return own | {f"{name} {path.name}": path for name, paths in shared.items() for path in paths}
 
 
 class DatasetModule(Protocol):
