@@ -53,6 +53,11 @@ class Domains:
         if stray := [name for name in split.scored if name not in rules.tasks]:
             scores = f"protocol {split.protocol} scores {' '.join(rules.tasks)}"
             raise ValueError(f"{scores}, not {' '.join(stray)}; say split.scored=[{','.join(rules.tasks)}]")
+        for domain, labels in [*((d, split.tasks) for d in split.source), (split.test, split.scored)]:
+            kind = "given" if "normals" in plugins.dataset(domain.dataset).TASKS else "from depth"
+            if "normals" in labels and split.normals != kind:
+                says = f'split {split.name} says normals="{split.normals}"'
+                raise ValueError(f"{says}, those of {domain.name} are {kind}: one split, one kind of normals")
         inverse = [d.name for d in split.domains if getattr(plugins.dataset(d.dataset), "INVERSE_DEPTH", False)]
         if inverse and "depth" in split.tasks and tuple(split.augment.zoom) != (1.0, 1.0):
             zoom = f"augment.zoom of {split.augment.zoom[0]:g}..{split.augment.zoom[1]:g} would divide"

@@ -65,6 +65,7 @@ class Split:
     test: Domain  # one: another test set is another split
     tasks: tuple[str, ...]  # labelled on the source
     scored: tuple[str, ...]  # scored on the test set: a subset of tasks
+    normals: str = ""  # if they are a task: "given" by every labelled data set, or by none and "from depth"
     classes: str  # the name of a label space in datasets/spaces.py
     also: tuple[str, ...] = ()  # smaller label spaces, reported from the same confusion matrix
     crop: tuple[int, int]  # width, height of a training image; a multiple of 32

@@ -79,6 +79,17 @@ def test_a_pack_of_normals_that_came_from_depth_by_other_code_is_not_taken(store
     assert len({given, derived, place()}) == 3
 
 
+def test_normals_of_another_kind_than_the_split_says_are_refused_in_one_line(store):
+    _, domains = tiny(store)
+    domains.split.normals = "from depth"
+    with pytest.raises(ValueError) as refusal:
+        domains.require()
+    says = f'split {domains.split.name} says normals="from depth"'
+    assert str(refusal.value) == f"{says}, those of {NAMES[0]} are given: one split, one kind of normals"
+    domains.split.tasks = domains.split.scored = ("semseg", "depth")
+    domains.require()
+
+
 def test_a_zoom_that_would_divide_an_inverse_depth_is_refused_in_one_line(store, monkeypatch):
     _, domains = tiny(store)
     domains.split.augment = dataclasses.replace(domains.split.augment, zoom=(1.0, 1.5))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import plugins
 from bench.split import Domain, Split
 from datasets import spaces
 from datasets.protocols import PROTOCOLS
@@ -83,6 +84,12 @@ def test_its_data_sets_are_there(split: Split) -> None:
 def test_it_is_found_under_its_name_and_says_what_it_is_in_a_line(split: Split) -> None:
     assert SPLITS[split.name] is split
     assert split.about and "\n" not in split.about
+
+
+def test_a_split_with_normals_says_which_kind_and_one_without_says_none():
+    for split in SPLITS.values():
+        kinds = {"given" if "normals" in plugins.dataset(d.dataset).TASKS else "from depth" for d in split.source}
+        assert ({split.normals} == kinds) if "normals" in split.tasks else not split.normals, split.name
 
 
 def test_the_splits_of_today() -> None:

@@ -15,6 +15,7 @@ DRIVING = [
         test=Domain(dataset="cityscapes", part="val", size=(1024, 512)),
         tasks=_ALL,
         scored=("semseg", "depth"),
+        normals="from depth",
         classes="cs16",
         also=("cs13",),
         crop=(512, 512),

@@ -19,7 +19,8 @@ def domain(part):
 
 SPLIT = Split(
     name="toy2toy", about="made up", source=[domain("train")], target=[domain("train")], test=domain("test"),
-    tasks=TASKS, scored=TASKS, classes="minicity", crop=(64, 32), budget=2, batch=2, protocol="city-v1",
+    tasks=TASKS, scored=TASKS, normals="given", classes="minicity", crop=(64, 32), budget=2, batch=2,
+    protocol="city-v1",
 )  # fmt: skip
 
 
