@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from leaderboard import classes, published, ranks, receipt, rows, stats
 from leaderboard.desk import Desk
-from leaderboard.store import STATS, Index
+from leaderboard.scan import STATS
+from leaderboard.store import Index
 
 PATIENCE = 0.2  # seconds of drawing that a reader waits for; what takes longer is drawn behind the page
 KEPT = 512  # results

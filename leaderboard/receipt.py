@@ -16,7 +16,7 @@ import pandas as pd
 
 from bench.record import METRICS, RECORD, RunRecord
 from leaderboard import stats
-from leaderboard.store import LOG, STATS
+from leaderboard.scan import LOG, STATS
 
 CLOSE = 1e-6  # relative: the same sums, added in another order
 KEY = re.compile(r"[0-9a-f]{4,64}")

@@ -5,29 +5,30 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import marshal
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from bench import record
 from bench.record import METRICS, RunRecord
-from leaderboard.desk import EVENTS, FOLDER, INBOX, RECEIPT, REPRODUCED, Case, Desk
+from leaderboard.desk import FOLDER, Case, Desk
+from leaderboard.scan import CLAIM, PROOF, SCORE, Stamp, case_files, digest, scan
 
-STATS, LOG = "stats.npz", "log.jsonl"  # in a run's folder, beside its record
 WORTHWHILE = 4000  # files to read, from which on a second process pays for its start
 
-CLAIM, SCORE, PROOF = range(3)  # what a record stands on: nothing, statistics beside it, our own run of a submission
-Stamp = tuple[int, int, int]  # a file's time and size, and what it stands on
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @cache
@@ -41,8 +42,7 @@ def empty() -> pd.DataFrame:
     return pd.DataFrame(columns=names())
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """What is looked up of a single run."""
 
     written: int
@@ -66,6 +66,10 @@ class Index:
 
     def refresh(self) -> bool:
         """Read what is new or changed, forget what is gone; whether anything was."""
+        with uncollected():
+            return self._refresh()
+
+    def _refresh(self) -> bool:
         found = dict(scan(self.root)) | dict(scan(self.root / FOLDER))
         cases = dict(case_files(self.root / FOLDER))
         changed = [file for file, stamp in found.items() if self.stamps.get(file) != stamp]
@@ -97,48 +101,16 @@ class Index:
         return entry(str(self.folder(key)))[0]
 
 
-def scan(root: Path) -> Iterable[tuple[str, Stamp]]:
-    """Every run's file with its stamp: the record, or what was asked for where no record came of it."""
-    shards = [shard.path for shard in entries(str(root / "runs"))]
-    for run in (run.path for shard in shards for run in entries(shard)):
-        stands_on = SCORE if os.path.exists(f"{run}/{STATS}") else CLAIM
-        if root.name == FOLDER and os.path.exists(f"{run}/{REPRODUCED}"):
-            stands_on = PROOF
-        for name in (record.RECORD, record.RUN):
-            try:
-                found = os.stat(f"{run}/{name}")
-            except OSError:
-                continue
-            written = found.st_mtime_ns
-            if name == record.RUN and os.path.exists(f"{run}/{record.FAILED}"):
-                written += os.stat(f"{run}/{record.FAILED}").st_mtime_ns  # it changes with either
-            yield f"{run}/{name}", (written, found.st_size, stands_on)
-            break
-
-
-def case_files(desk: Path) -> Iterable[tuple[str, Stamp]]:
-    """The files that say what became of each submission."""
-    for case in (one.path for one in entries(str(desk / INBOX))):
-        for name in (RECEIPT, EVENTS):
-            if os.path.exists(f"{case}/{name}"):
-                found = os.stat(f"{case}/{name}")
-                yield f"{case}/{name}", (found.st_mtime_ns, found.st_size, CLAIM)
-
-
-def entries(folder: str) -> list[os.DirEntry[str]]:
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without Python's collector, which would walk over all rows again and again while they are made."""
+    before = gc.isenabled()
+    gc.disable()
     try:
-        with os.scandir(folder) as found:
-            return [one for one in found if one.is_dir()]
-    except OSError:
-        return []
-
-
-def digest(stamps: dict[str, Stamp]) -> str:
-    """One word for the whole of what was found, wherever the store lies."""
-    whole = hashlib.sha256()
-    for file in sorted(stamps):
-        whole.update(f"{file.rsplit('/', 2)[-2:]} {stamps[file]}".encode())
-    return whole.hexdigest()[:16]
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def gather(files: Sequence[tuple[str, Stamp]]) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -249,7 +221,14 @@ def row(run: RunRecord, complete: bool, stands_on: int, written: int, failed: st
     }
 
 
-canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+def canonical(value: Any) -> str:
+    """JSON, the same for equal values. Most records repeat the split and the settings of others."""
+    return _encoded(marshal.dumps(value, 2))
+
+
+@lru_cache(maxsize=4096)
+def _encoded(value: bytes) -> str:
+    return _ENCODER.encode(marshal.loads(value))
 
 
 def short(*words: str) -> str:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bench import tables
+from bench import frames
 from leaderboard import rows
 from leaderboard.board import Board
 from tests.leaderboard.stores import SPLIT, begun, keep
@@ -22,7 +22,7 @@ def table_of(store, by="miou", **place):
 def test_means_deviations_deltas_and_costs_are_those_of_the_suites_own_table(town_store, board):
     place = board.place("town2city")
     mine = board.ranking(place, "all").table
-    theirs = tables.frame(tables.entries(town_store)[0])
+    theirs = frames.recipes(frames.entries(town_store)[0])
     theirs = theirs[theirs["selection"] == "last"].set_index("method")
     assert set(mine["method"]) == set(theirs.index)
     for row in mine.to_dict("records"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import record, tables
+from bench import frames, record
 from leaderboard import store as stores
 from leaderboard.store import Index
 from tests.leaderboard.stores import begun, keep
@@ -111,7 +111,7 @@ def test_runs_are_of_one_recipe_exactly_when_the_suites_own_table_says_so(tmp_pa
     keep(tmp_path, "ours", 0, selection="entropy")
     keep(tmp_path, "theirs", 0, world=2)
     index = index_of(tmp_path)
-    theirs = {e.record.key: (e.recipe, e.bench) for e in tables.entries(tmp_path)[0]}
+    theirs = {e.record.key: (e.recipe, e.bench) for e in frames.entries(tmp_path)[0]}
     mine = index.frame.set_index("key")
     for a in mine.index:
         for b in mine.index:
