@@ -57,24 +57,23 @@ def confusion(
 ) -> NDArray[np.int64]:
     """Pixels by (true class, predicted class); pixels whose label is void are not counted.
 
-    A histogram of the pairs of bytes. In its 256 rows, and not in millions of pixels, a label's ids are named (`names`:
-    as in Rules; None: they are the classes), and ids that cannot be are seen.
+    Runs of equal pairs are named (`names`: as in Rules; None: labels' ids are the classes) and counted, and not pixels:
+    a street has sixty thousand of them in two million pixels.
     """
     if prediction.shape != label.shape:
         raise ValueError(f"the class map is {prediction.shape}, its label {label.shape}: they must have one size")
-    counts = _pairs(label.ravel(), prediction.ravel()).reshape(256, 256)
-    there = np.flatnonzero(counts.any(1))
-    named = (own_ids(classes) if names is None else names)[there]
+    named = own_ids(classes) if names is None else names
+    void, strange = classes, classes + 1  # rows of the counts below the classes'
     truth = (named >= 0) & (named < classes)
-    strange = there[~truth & (named != VOID)]
-    matrix = np.zeros((classes, 256), np.int64)
-    np.add.at(matrix, named[truth], counts[there[truth]])
-    invented = classes + np.flatnonzero(matrix[:, classes:].any(0))
-    for wrong, what in ((strange, "the label"), (invented, "the class map")):
+    rows = np.where(truth, named, np.where(named == VOID, void, strange)).astype(np.uint32)
+    counts = _pairs(256 * rows, 256 * (classes + 2), label.ravel(), prediction.ravel()).reshape(-1, 256)
+    invented = classes + np.flatnonzero(counts[:classes, classes:].any(0))
+    unknown = np.unique(label[rows[label] == strange]) if counts[strange].any() else np.empty(0, np.uint8)
+    for wrong, what in ((unknown, "the label"), (invented, "the class map")):
         if wrong.size:
             ids = f"ids are 0 to {classes - 1}, and in labels {VOID} for void"
             raise ValueError(f"{what} has the id {wrong[0]}; {ids}")
-    return matrix[:, :classes].copy()
+    return counts[:classes, :classes].copy()
 
 
 def own_ids(classes: int) -> NDArray[np.int16]:  # 256
@@ -83,8 +82,10 @@ def own_ids(classes: int) -> NDArray[np.int16]:  # 256
     return np.where((ids < classes) | (ids == VOID), ids, np.int16(-1))
 
 
-def _pairs(label: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.int64]:  # 65536
-    """How often each pair is there, 256 label + prediction: runs of equal pairs are counted, for streets have few.
+def _pairs(
+    rows: NDArray[np.uint32], size: int, label: NDArray[np.uint8], prediction: NDArray[np.uint8]
+) -> NDArray[np.int64]:  # size
+    """How often each pair is there, rows[label] + prediction; runs of equal pairs are counted, for streets have few.
 
     Where runs begin is looked for eight pixels at a time.
     """
@@ -97,21 +98,13 @@ def _pairs(label: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[n
     eights = changes.view(np.uint64)
     some = np.flatnonzero(eights != 0)
     if 2 * some.size > eights.size:
-        pixels = _paired(label, prediction).astype(np.int32)  # 32 bits are what torch takes fastest
-        counts: NDArray[np.int64] = torch.bincount(torch.from_numpy(pixels), minlength=1 << 16).numpy()
+        pixels = (rows[label] | prediction).view(np.int32)  # what torch takes fastest
+        counts: NDArray[np.int64] = torch.bincount(torch.from_numpy(pixels), minlength=size).numpy()
         return counts
     places = np.flatnonzero(eights[some].view(np.uint8) != 0)
     starts = (some[places >> 3] << 3) + (places & 7)
     lengths = np.diff(starts, append=label.size)
-    runs = np.bincount(_paired(label[starts], prediction[starts]), lengths, 1 << 16)
-    return runs.astype(np.int64)  # float64 counts are exact
-
-
-def _paired(label: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    pairs = label.astype(np.uint16)
-    pairs <<= 8
-    pairs |= prediction
-    return pairs
+    return np.bincount(rows[label[starts]] | prediction[starts], lengths, size).astype(np.int64)  # exact in float64
 
 
 def iou_over(matrix: NDArray[Any], keep: Sequence[int]) -> NDArray[np.float64]:
