@@ -78,9 +78,9 @@ def index(root: Path | None, part: str) -> list[Item]:
         log.warning("hypersim: no %s: one camera for all scenes, wrong where a lens is tilted or shifted", _CAMERAS)
     oblique = {scene for scene, matrix in matrices.items() if not _perpendicular(matrix)}
     there = {folder: _frames(folder) for folder in sorted({_place(root, *names[:2], "image") for names in listed})}
-    lenses = (root / _CAMERAS,) if matrices else ()
+    beside = {"image": (root / _CAMERAS,) if matrices else ()}  # whatever is read comes with its camera
     items = [
-        Item(f"{scene}_{camera}_{frame:04d}", _files(root, scene, camera, frame), {"depth": lenses, "normals": lenses})
+        Item(f"{scene}_{camera}_{frame:04d}", _files(root, scene, camera, frame), beside)
         for scene, camera, frame in listed
         if scene not in oblique and f"frame.{frame:04d}.tonemap.jpg" in there[_place(root, scene, camera, "image")]
     ]

@@ -15,7 +15,6 @@ __all__ = ["made", "quick", "shown"]
 SIDE_FILES = [  # data set, a side file of its fixture, the field that is read with it, another that is not
     ("nyuv2", "classMapping40.mat", "semseg", "depth"),
     ("nyuv2", "normals_gt/masks/*.png", "normals", "semseg"),
-    ("hypersim", "metadata_camera_parameters.csv", "depth", "semseg"),
     ("pbrs", "projects_camera/*/room_camera.txt", "normals", "semseg"),
     ("pbrs", "projects_camera/*/room_camera_node.txt", "semseg", "normals"),
     ("pbrs", "projects_render/*/*_ynormal.png", "normals", "semseg"),
@@ -50,6 +49,18 @@ def test_another_side_file_makes_another_pack_and_another_manifest(name, pattern
     assert before[0] != after[0] and before[3] != after[3]
     assert before[1:3] == after[1:3]
     assert digest() == before[3]  # whatever the time of the last change
+
+
+def test_every_pack_of_a_picture_that_comes_with_its_camera_depends_on_the_list_of_cameras(made, tmp_path):
+    root, _ = made("hypersim")
+    domain = Domain(dataset="hypersim", part="train", size=(64, 48))
+    domains, file = domains_of("hypersim", root, tmp_path), root / "metadata_camera_parameters.csv"
+    content, before = file.read_bytes(), domains.place(domain, ("image",), domains.index(domain))
+    file.write_bytes(content + b"\n")
+    try:
+        assert domains.place(domain, ("image",), domains.index(domain)) != before
+    finally:
+        file.write_bytes(content)
 
 
 def domains_of(name, root, store):
