@@ -85,8 +85,8 @@ def front(table: pd.DataFrame, scored: Sequence[str]) -> tuple[Column, ...]:
 
 
 def has(table: pd.DataFrame, name: str) -> bool:
-    values = table[name]
-    return bool(values.notna().any() and (values.astype(str) != "").any())
+    """Whether some row says something there."""
+    return any(one is not None and one == one and one != "" for one in table[name].tolist())
 
 
 REPORTED = (
