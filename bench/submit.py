@@ -7,6 +7,7 @@ the predictions itself and runs no code. The token is read from the environment,
     [description=WORDS] [link=https://..] [citation=WORDS]       shown beside the result
     --dry-run                                                    write the bundle (out=FILE) and send nothing
     python -m bench.submit ID --to URL                           what became of a submission
+    python -m bench.submit ID --to URL --hide                    off the board for now; --show, --withdraw
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from bench.score import PREDICTIONS
 
 TOKEN = "MTDA_TOKEN"
 ADDRESS = "/api/v1/submissions"
+WISHES = {"--hide": ("/hidden", "PUT"), "--show": ("/hidden", "DELETE"), "--withdraw": ("", "DELETE")}
 KNOWN = {"store": "store", "team": "", "extra_data": "", "description": "", "link": "", "citation": "", "code": "",
          "token": "", "out": "", "to": ""}  # fmt: skip
 
@@ -54,13 +56,17 @@ def main(arguments: Sequence[str]) -> int:
     if "--to" in plain[:-1]:
         at = plain.index("--to")
         plain[at : at + 2] = [f"to={plain[at + 1]}"]
-    bare, values = words.parse(plain, KNOWN, ("--dry-run",))
+    bare, values = words.parse(plain, KNOWN, ("--dry-run", *WISHES))
     if len(bare) != 1:
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2
     try:
         if re.fullmatch(r"[0-9a-f]{32}", bare[0]) and values["to"] and not values["team"]:
-            return show(asked(values["to"], f"/{bare[0]}", token(values["token"])))
+            wish = next((one for one in WISHES if values[one]), "")
+            path, method = WISHES.get(wish, ("", "GET"))
+            return show(asked(values["to"], f"/{bare[0]}{path}", token(values["token"]), method=method))
+        if any(values[one] for one in WISHES):
+            raise ValueError(f"{bare[0]}: say the whole id of a submission, 32 hex digits, and --to URL")
         folder = record.find(Path(values["store"]), bare[0])
         return submit(folder, values)
     except (ValueError, OSError, Unsent, subprocess.CalledProcessError) as error:
@@ -160,13 +166,15 @@ def send(url: str, file: Path, secret: str) -> dict[str, Any]:
         return asked(url, "", secret, body, {"Content-Length": length, "Content-Type": "application/zip"})
 
 
-def asked(url: str, path: str, secret: str, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
+def asked(
+    url: str, path: str, secret: str, body: Any = None, headers: dict[str, str] | None = None, method: str = ""
+) -> dict[str, Any]:
     """The server's JSON. Unsent says what it said."""
     local = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)", url)
     if not url.startswith("https://") and not local:
         raise ValueError(f"{url}: a token goes over https:// only")
     headers = {"Authorization": f"Bearer {secret}", **(headers or {})}
-    request = urllib.request.Request(url.rstrip("/") + ADDRESS + path, body, headers)
+    request = urllib.request.Request(url.rstrip("/") + ADDRESS + path, body, headers, method=method or None)
     try:
         with urllib.request.build_opener(Here).open(request, timeout=600) as answer:
             found: dict[str, Any] = json.load(answer)
@@ -182,8 +190,8 @@ def asked(url: str, path: str, secret: str, body: Any = None, headers: dict[str,
 
 
 def show(case: dict[str, Any]) -> int:
-    review = ", in review" if case["in_review"] else ""
-    print(f"{case['id']}: {case['state']}{review} {case['why']}".rstrip())
+    marks = ", in review" * case["in_review"] + ", hidden" * case["hidden"]
+    print(f"{case['id']}: {case['state']}{marks} {case['why']}".rstrip())
     return 1 if case["state"] == "rejected" else 0
 
 

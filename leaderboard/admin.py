@@ -10,6 +10,7 @@
     approve ID                  let a result through that is held for review; or have it scored again
     reject ID WHY..             off the board, for good
     withdraw ID WHY..           likewise, at its team's wish
+    hide ID [WHY..]             off the board for now, with the team's others of this recipe and seed; unhide ID: back
     code ID DIR                 write the plug-in's files and the record there, to read them; runs nothing
     permit ID                   allow slurm.verify to run that code
     permitted ID                its whole id, if that was allowed
@@ -31,7 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bench import bundle, record
 from leaderboard import reproduction, tokens
-from leaderboard.clerk import Clerk, released
+from leaderboard.clerk import Clerk, hide, released
 from leaderboard.desk import AUDIT, BUNDLE, Desk, Refusal, lines, operator
 from leaderboard.ledger import Ledger, rebuilt
 from leaderboard.store import Index
@@ -112,7 +113,7 @@ def listed(asked: Asked) -> str:
     found = [case for case in asked.desk.cases() if state in ("", case.state)]
     said = [
         ROW.format(c.id[:12], c.state, c.receipt.team[:24], c.receipt.method[:20], c.receipt.split[:16],
-                   f"held: {c.held}" if c.held else c.why)
+                   f"held: {c.held}" if c.held else f"hidden: {c.hidden}" if c.hidden else c.why)
         for c in found
     ]  # fmt: skip
     return "\n".join([ROW.format("id", "state", "team", "method", "split", "").rstrip(), *said])
@@ -123,7 +124,7 @@ def show(asked: Asked) -> str:
     about = bundle.read(asked.desk.folder(case.id) / BUNDLE).about
     events = [json.dumps(event) for event in lines(asked.desk.folder(case.id) / "events.jsonl")]
     facts = {**case.receipt.__dict__, **about.model_dump(), "state": case.state, "why": case.why, "held": case.held}
-    facts["permitted"] = case.permitted
+    facts |= {"hidden": case.hidden, "permitted": case.permitted}
     return "\n".join([*(f"{name:<12} {value}" for name, value in facts.items()), *events])
 
 
@@ -148,6 +149,15 @@ def reject(asked: Asked) -> str:
 
 def withdraw(asked: Asked) -> str:
     return asked.tell(state="withdrawn", why=" ".join(asked.bare[1:]) or "at its team's wish")
+
+
+def hidden(asked: Asked) -> str:
+    why = " ".join(asked.bare[1:]) or "at its team's wish"
+    return f"hidden: {' '.join(case.id[:12] for case in hide(asked.desk, asked.case(), operator(), why))}"
+
+
+def unhidden(asked: Asked) -> str:
+    return f"shown again: {' '.join(case.id[:12] for case in hide(asked.desk, asked.case(), operator(), ''))}"
 
 
 def code(asked: Asked) -> str:
@@ -199,8 +209,8 @@ def rebuild(asked: Asked) -> str:
 
 COMMANDS: Mapping[str, Callable[[Asked], str]] = {
     "token": token, "tokens": listed_tokens, "revoke": revoke, "list": listed, "show": show, "score": score,
-    "approve": approve, "reject": reject, "withdraw": withdraw, "code": code, "permit": permit, "permitted": permitted,
-    "reproduced": reproduced, "log": log, "rebuild": rebuild,
+    "approve": approve, "reject": reject, "withdraw": withdraw, "hide": hidden, "unhide": unhidden, "code": code,
+    "permit": permit, "permitted": permitted, "reproduced": reproduced, "log": log, "rebuild": rebuild,
 }  # fmt: skip
 
 

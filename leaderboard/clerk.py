@@ -21,9 +21,9 @@ from bench import bundle, record
 from bench.bundle import Refused
 from bench.record import HEADLINES, RunRecord
 from leaderboard import rows
-from leaderboard.desk import BUNDLE, RUN, Case, Desk, Refusal
+from leaderboard.desk import BUNDLE, LISTED, RUN, Case, Desk, Refusal
 from leaderboard.ledger import Ledger
-from leaderboard.store import Index
+from leaderboard.store import SCORE, Index, row
 
 CLAIM, VERDICT, LOG = "claim.json", "verdict.json", "judge.log"
 HOURS = 6  # that scoring may take
@@ -142,3 +142,25 @@ def released(desk: Desk, name: str, by: str) -> Case:
     if not case.held:
         raise Refusal(f"{name[:12]} is not held: it is {case.state}")
     return desk.tell(name, by, held="")
+
+
+def hide(desk: Desk, name: str, by: str, wish: str) -> list[Case]:
+    """Take a result off the board at somebody's wish, or put it back (wish=""); what was changed.
+
+    With it go the team's other results of this recipe and seed, back and forth: the last one counts, and nobody
+    chooses among them by hiding. Refusal if there is no result, or it is that already.
+    """
+    case = desk.case(name)
+    if case.state not in LISTED or bool(case.hidden) == bool(wish):
+        raise Refusal(f"{name[:12]} is {case.state}{', hidden' if case.hidden else ''}: it cannot be "
+                      f"{'hidden' if wish else 'shown again'}")  # fmt: skip
+    others = (one for one in desk.cases() if one.state in LISTED and bool(one.hidden) != bool(wish))
+    mine = [one for one in others if one.receipt.team == case.receipt.team]
+    same = [one for one in mine if one.id == name or asked_of(desk, one.id) == asked_of(desk, name)]
+    return [desk.tell(one.id, by, hidden=wish) for one in same]
+
+
+def asked_of(desk: Desk, name: str) -> tuple[str, int]:
+    """The recipe and the seed of a result."""
+    run = record.read(desk.result(name) / record.RECORD)
+    return row(run, True, SCORE, 0, "")["recipe"], run.seed

@@ -65,6 +65,7 @@ class Case:
     state: str
     why: str = ""  # it was rejected, or withdrawn
     held: str = ""  # why it waits for the operator; "": it does not
+    hidden: str = ""  # at whose wish it is off the board for now; "": it is not
     permitted: str = ""  # who allowed its code to be run; "": nobody
     changed: str = ""  # when the last event was
 
@@ -112,7 +113,7 @@ class Desk:
     def case(self, name: str) -> Case:
         folder = self.folder(name)
         receipt = Receipt(**json.loads((folder / RECEIPT).read_text()))
-        told = {"state": "received", "why": "", "held": "", "permitted": "", "changed": receipt.received}
+        told = {"state": "received", "why": "", "held": "", "hidden": "", "permitted": "", "changed": receipt.received}
         for event in lines(folder / EVENTS):
             told |= {key: value for key, value in event.items() if key in told} | {"changed": event["time"]}
         return Case(receipt, **told)
@@ -153,14 +154,14 @@ class Desk:
         return case
 
     def settle(self, case: Case) -> None:
-        """A result is on the board exactly while its state lists it and nobody holds it."""
-        hidden, shown = self.folder(case.id) / RUN, self.shown(case.id)
-        there, wanted = shown.is_dir(), case.state in LISTED and not case.held
-        if wanted and not there and hidden.is_dir():
+        """A result is on the board exactly while its state lists it and nobody holds or hides it."""
+        kept, shown = self.folder(case.id) / RUN, self.shown(case.id)
+        there, wanted = shown.is_dir(), case.state in LISTED and not (case.held or case.hidden)
+        if wanted and not there and kept.is_dir():
             shown.parent.mkdir(parents=True, exist_ok=True)
-            hidden.rename(shown)
+            kept.rename(shown)
         elif there and not wanted:
-            shown.rename(hidden)
+            shown.rename(kept)
 
     def shown(self, name: str) -> Path:
         return self.root / SHOWN / name[:2] / name

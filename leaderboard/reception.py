@@ -1,6 +1,6 @@
 """Where submissions arrive: POST /api/v1/submissions with a bearer token. Looks, keeps or refuses; scores nothing.
 
-What is refused leaves a line in the audit log and nothing else. Reading and withdrawing is for the team that sent it.
+What is refused leaves a line in the audit log and nothing else. Reading, hiding and withdrawing: its own team alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from bench import bundle
 from bench.bundle import Limits, Manifest, Refused
 from leaderboard import tokens
+from leaderboard.clerk import hide
 from leaderboard.desk import Case, Desk, Refusal
 from leaderboard.ledger import Ledger, TooMany
 from leaderboard.tokens import Token
@@ -70,6 +71,16 @@ def add(server: Flask, desk: Desk, ledger: Ledger, version: str, limits: Limits 
             raise Answer(409, str(error)) from None
         ledger.note(case)
         return jsonify(details(case))
+
+    @server.route(f"{ADDRESS}/<name>/hidden", methods=["PUT", "DELETE"])
+    def hidden(name: str) -> Response:
+        token = bearer(desk, "withdraw")
+        case = own(desk, name, token)
+        try:
+            hide(desk, case.id, f"token {token.id}", "by its team" if request.method == "PUT" else "")
+        except Refusal as error:
+            raise Answer(409, str(error)) from None
+        return jsonify(details(desk.case(case.id)))
 
 
 def bearer(desk: Desk, scope: str) -> Token:
@@ -161,4 +172,11 @@ def looked_at(upload: Path, limits: Limits, token: Token, version: str) -> tuple
 def details(case: Case) -> dict[str, Any]:
     """What its own team may read."""
     receipt = {name: value for name, value in asdict(case.receipt).items() if name not in ("token", "predictions")}
-    return {**receipt, "state": case.state, "why": case.why, "in_review": bool(case.held), "changed": case.changed}
+    return {
+        **receipt,
+        "state": case.state,
+        "why": case.why,
+        "in_review": bool(case.held),
+        "hidden": bool(case.hidden),
+        "changed": case.changed,
+    }

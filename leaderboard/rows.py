@@ -42,7 +42,8 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
     table["seeds"] = groups.size().reindex(shared.index, fill_value=0)
     absent = missing(torn)
     table["torn"] = pd.Series([absent.get(recipe, []) for recipe in shared.index], index=table.index, dtype=object)
-    table["date"] = groups["created"].max().reindex(shared.index).fillna("").str[:10]
+    table["completed"] = groups["created"].last().reindex(shared.index).fillna("")  # runs come oldest first
+    table["date"] = table["completed"].str[:10]
     table["trust"] = CLAIMED
     for level, column in ((SCORED, "stats"), (REPRODUCED, "reproduced")):
         table.loc[groups[column].all().reindex(shared.index, fill_value=False), "trust"] = level
@@ -209,13 +210,16 @@ def choices(scored: Sequence[str]) -> list[str]:
 
 
 def place(table: pd.DataFrame, by: str, drawn: Mapping[str, Drawn]) -> pd.DataFrame:
-    """The rows with their ranks by one metric, or by all; best first, unranked ones after. drawn: by run."""
+    """The rows with their ranks by one metric, or by all; best first, unranked ones after. drawn: by run.
+
+    Rows of the same place stand in the order in which they were complete.
+    """
     metrics = headlines_of(table["scored"].iloc[0]) if by == TOGETHER else [by]
     table = table.copy()
     missing = table[metrics].isna().any(axis=1) & (table["why"] == "")
     table.loc[missing, "why"] = "not scored in every task ranked by"
     there = np.array([all(run in drawn for run in runs) for runs in table["runs"]], bool)
-    ranked = table[(table["why"] == "") & there]
+    ranked = table[(table["why"] == "") & there].sort_values("completed", kind="stable")
     found: dict[str, Rank] = {}
     if len(ranked):
         samples = {
@@ -226,14 +230,19 @@ def place(table: pd.DataFrame, by: str, drawn: Mapping[str, Drawn]) -> pd.DataFr
         found = ranks(list(ranked["id"]), costs(plain, metrics)[:, 0], costs(samples, metrics))
     for name in ("place", "low", "high", "group", "beats_next"):
         table[name] = [getattr(found[one], name) if one in found else math.nan for one in table["id"]]
+    shared = table["place"].duplicated(keep=False)
     table["rank"] = [
-        mark(row) if pd.isna(p) else f"{p:.0f}" if a == b else f"{p:.0f} ({a:.0f}-{b:.0f})"
-        for row, p, a, b in zip(dicts(table[MARKED]), table["place"], table["low"], table["high"], strict=True)
+        mark(row) if pd.isna(p) else f"{p:.0f}{'=' * tie}{f' ({a:.0f}-{b:.0f})' * (a != b)}"
+        for row, p, a, b, tie in zip(
+            dicts(table[MARKED]), table["place"], table["low"], table["high"], shared, strict=True
+        )
     ]
     first = metrics[0]
     table["_unranked"] = table["place"].isna()
+    table["_when"] = table["completed"].where(~table["_unranked"], "")
     table["_by"] = table[first] * (-1 if METRICS[first].higher_is_better else 1)
     table["_bound"] = table["oracle"] | (table["target_labels"] > 0)
     table["_apart"] = ~table["beside"]
-    table = table.sort_values(["_unranked", "place", "_bound", "_apart", "_by", "date", "method"], kind="stable")
-    return table.drop(columns=["_unranked", "_by", "_bound", "_apart"]).reset_index(drop=True)
+    order = ["_unranked", "place", "_when", "_bound", "_apart", "_by", "date", "method"]
+    table = table.sort_values(order, kind="stable")
+    return table.drop(columns=["_unranked", "_when", "_by", "_bound", "_apart"]).reset_index(drop=True)

@@ -27,7 +27,8 @@ COLUMNS = (
     Column("split", "split", "images, classes and rules"),
     Column("seed", "seed", "of the run", 0, width=80),
     Column("state", "state", "received, checked, scored, reproduced; or rejected, withdrawn", width=120),
-    Column("note", "note", "why it was rejected or withdrawn; in review: an operator looks at it first", width=420),
+    Column("note", "note", "why it was rejected or withdrawn; in review: an operator looks at it first; "
+           "hidden: off the board for now", width=420),
 )  # fmt: skip
 
 
@@ -51,11 +52,15 @@ def table(board: Board) -> pd.DataFrame:
     lines = [
         {"id": case.id[:12], "received": case.receipt.received[:19].replace("T", " "), "team": case.receipt.team,
          "method": case.receipt.method, "split": case.receipt.split, "seed": case.receipt.seed, "state": case.state,
-         "note": "in review" if case.held else case.why,
+         "note": note(case),
          "href": f"/run/{case.id}" if case.id in board.index.runs else ""}
         for case in reversed(board.index.cases)
     ]  # fmt: skip
     return pd.DataFrame(lines, columns=[*(column.name for column in COLUMNS), "href"])
+
+
+def note(case: Case) -> str:
+    return "in review" if case.held else f"hidden {case.hidden}" if case.hidden else case.why
 
 
 def waiting(board: Board) -> list[Case]:

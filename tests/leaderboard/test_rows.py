@@ -42,6 +42,16 @@ def test_the_town_is_ranked(board):
     assert ranked["rank"].tolist() == ["1", "2 (2-3)", "3 (2-3)", "4", "5"]
 
 
+def test_rows_of_one_place_share_it_and_stand_in_the_order_in_which_they_came(tmp_path):
+    days = {"late": 20, "early": 12, "worse": 11}
+    for method, day in days.items():
+        for seed in (0, 1, 2):
+            keep(tmp_path, method, seed, 0.4 if method == "worse" else 0.6, created=f"2026-11-{day}T12:00:00+00:00")
+    table = table_of(tmp_path)
+    assert table["rank"].to_dict() == {"early": "1= (1-2)", "late": "1= (1-2)", "worse": "3"}
+    assert list(table.index) == ["early", "late", "worse"]
+
+
 def test_what_is_not_ranked_says_why(board):
     why = board.ranking(board.place("town2city"), "all").table.set_index("method")["why"]
     assert why["target_oracle"] == "oracle: learnt from target labels"

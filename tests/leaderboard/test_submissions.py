@@ -194,6 +194,22 @@ def test_what_is_rejected_or_withdrawn_leaves_the_board_and_is_not_lost(found, t
         assert admin.main(["approve", name, f"store={found.store}"]) == 1 and "is not held" in capsys.readouterr().err
 
 
+def test_what_is_hidden_is_off_the_board_with_all_of_its_recipe_and_seed_and_comes_back(found, tmp_path, trusting):
+    first, last, other = (
+        sent(found, packed(run_folder(tmp_path, seed, skill), tmp_path / "b.zip"))
+        for seed, skill in ((1, 0.6), (1, 0.5), (2, 0.5))
+    )
+    work(found)
+    before = rows_of(found)
+    assert [row["seeds"] for row in before] == [2] and last in before[0]["runs"] and first not in before[0]["runs"]
+    assert admin.main(["hide", last[:10], f"store={found.store}"]) == 0
+    assert [row["runs"] for row in rows_of(found)] == [(other,)]  # the first does not take the last one's place
+    assert "hidden at its team's wish" in words_of(found, "/submissions")
+    assert admin.main(["hide", first[:10], f"store={found.store}"]) == 1  # it is
+    assert admin.main(["unhide", first[:10], f"store={found.store}"]) == 0
+    assert rows_of(found)[0]["runs"] == before[0]["runs"]
+
+
 def test_a_killed_clerk_leaves_nothing_half_done(found, tmp_path, trusting, monkeypatch):
     name = sent(found, packed(run_folder(tmp_path), tmp_path / "b.zip"))
     real = type(found.desk).settle

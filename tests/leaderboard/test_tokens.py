@@ -15,7 +15,19 @@ from leaderboard import tables, tokens
 from leaderboard.desk import Case, Receipt
 from leaderboard.page import Table
 from leaderboard.pages import page
-from tests.leaderboard.bundles import LIMITS, changed, contents, counter, refused, zipped
+from tests.leaderboard.bundles import (
+    LIMITS,
+    changed,
+    contents,
+    counter,
+    packed,
+    refused,
+    rows_of,
+    run_folder,
+    sent,
+    work,
+    zipped,
+)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +135,18 @@ def test_anothers_submission_can_be_neither_read_nor_withdrawn(fresh, good):
     assert fresh.desk.case(name).state == "received"
     assert fresh.client.delete(f"/api/v1/submissions/{name}", headers=mine).json["state"] == "withdrawn"
     assert fresh.client.delete(f"/api/v1/submissions/{name}", headers=mine).json["state"] == "withdrawn"
+
+
+def test_a_team_hides_its_own_result_and_shows_it_again(found, tmp_path, trusting, toys):
+    name = sent(found, packed(run_folder(tmp_path), tmp_path / "b.zip"))
+    _, words = tokens.issue(found.desk, "Team B")
+    theirs, mine = ({"Authorization": f"Bearer {one}"} for one in (words, found.token))
+    address = f"/api/v1/submissions/{name}/hidden"
+    assert found.client.put(address, headers=mine).status_code == 409  # there is no result yet
+    work(found)
+    assert found.client.put(address, headers=theirs).status_code == 404 and len(rows_of(found)) == 1
+    assert found.client.put(address, headers=mine).json["hidden"] and rows_of(found) == []
+    assert not found.client.delete(address, headers=mine).json["hidden"] and len(rows_of(found)) == 1
 
 
 def test_who_sends_too_often_has_to_wait(tmp_path, good):
