@@ -23,7 +23,8 @@ from bench.record import HEADLINES, RunRecord
 from leaderboard import rows
 from leaderboard.desk import BUNDLE, LISTED, RUN, Case, Desk, Refusal
 from leaderboard.ledger import Ledger
-from leaderboard.store import SCORE, Index, row
+from leaderboard.scan import SCORE
+from leaderboard.store import Index, row
 
 CLAIM, VERDICT, LOG = "claim.json", "verdict.json", "judge.log"
 HOURS = 6  # that scoring may take

@@ -81,7 +81,8 @@ class Index:
         fresh, faults = gather([(file, found[file]) for file in changed])
         stale = {os.path.basename(os.path.dirname(file)) for file in (*changed, *gone)}
         kept = self.frame[~self.frame["key"].isin(stale)] if len(self.frame) else self.frame
-        frame = pd.concat([kept, fresh], ignore_index=True) if len(kept) else fresh
+        some = [one for one in (kept, fresh) if len(one)]  # an empty one would make objects of all columns
+        frame = pd.concat(some, ignore_index=True) if some else empty()
         self.frame = frame.sort_values(["created", "key"], kind="stable", ignore_index=True)
         self.faults = {f: why for f, why in self.faults.items() if f in found and f not in changed} | faults
         known = {key: one for key, one in self.runs.items() if key not in stale}

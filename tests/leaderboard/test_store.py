@@ -11,6 +11,7 @@ import pytest
 
 from bench import frames, record
 from leaderboard import store as stores
+from leaderboard.board import Board
 from leaderboard.store import Index
 from tests.leaderboard.stores import begun, keep
 
@@ -62,6 +63,17 @@ def test_a_run_that_is_gone_is_forgotten(tmp_path):
     index = index_of(tmp_path)
     (folder / "record.json").unlink()
     assert index.refresh() and len(index.frame) == 0
+
+
+def test_what_is_left_when_a_run_is_gone_is_read_as_before(tmp_path):
+    gone = keep(tmp_path, "alpha", 0)
+    keep(tmp_path, "alpha", 1)
+    index = Index(tmp_path)
+    index.refresh()
+    kinds = index.frame.dtypes
+    (gone / "record.json").unlink()
+    assert index.refresh() and len(index.frame) == 1 and (index.frame.dtypes == kinds).all()
+    assert Board(index).table(Board(index).place("town2city"))["seeds"].tolist() == [1]
 
 
 def test_a_begun_run_becomes_a_whole_one(tmp_path):
