@@ -12,9 +12,9 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from leaderboard import pictures, published, receipt, rows, tables
+from leaderboard import pages, pictures, published, receipt, rows, tables
 from leaderboard.board import Board
-from leaderboard.page import Column, Query, Table
+from leaderboard.page import Column, Page, Query, Table
 from leaderboard.pages import about, front, run, submissions
 
 MOST = 1000  # runs in one answer
@@ -189,12 +189,12 @@ def reported_of(protocol: str) -> dict[str, Any]:
     if protocol not in published.protocols():
         raise ValueError("no such protocol: /api/v1/splits says which are reported")
     both = {"means": published.means(protocol), "classes": published.cells(protocol)}
-    return {"split": protocol, **{name: rows.dicts(t.drop(columns="mark")) for name, t in both.items()}}
+    return {"split": protocol, **{name: rows.dicts(t.drop(columns=["mark", "printed"])) for name, t in both.items()}}
 
 
 def file(board: Board, name: str, form: str, query: Query) -> Response:
     """The rows of a view, as filtered and sorted, in one of the forms."""
-    if form not in tables.FORMS or name not in ("rows", "reported"):
+    if form not in tables.FORMS or name not in ("rows", "reported", "table"):
         return refused(404, f"no such file; forms are {' '.join(tables.FORMS)}")
     try:
         table, context = listing(board, name, query)
@@ -203,7 +203,8 @@ def file(board: Board, name: str, form: str, query: Query) -> Response:
         return refused(501, "Parquet needs pyarrow on the server: pip install pyarrow")
     except (KeyError, ValueError) as error:
         return refused(404, str(error))
-    stem = "".join(letter for letter in f"{name}-{query.split}" if letter.isalnum() or letter in "-_")
+    said = request.args.get("name", "")[:60] if name == "table" else f"{name}-{query.split}"
+    stem = "".join(letter for letter in said if letter.isalnum() or letter in "-_")
     return sent(pack(body, form != "parquet"), tables.FORMS[form], f"{stem}.{form}")
 
 
@@ -214,6 +215,11 @@ def listing(board: Board, name: str, query: Query) -> tuple[Table, dict[str, str
             raise ValueError("no such protocol")
         page = front.reported(query.split)[-1]
         context = {"protocol": query.split}
+    elif name == "table":
+        path, search = request.args.get("page", ""), request.query_string.decode("utf-8", "replace")
+        made: Page = board.once(("page", path, search), lambda: pages.page(board, path, search))
+        page = pages.table_of(made, request.args.get("name", ""))
+        context = {"page": made.title}
     else:
         query, place = settled(board, query)
         page = next(b for b in front.page(board, query).blocks if isinstance(b, Table))

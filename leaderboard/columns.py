@@ -35,7 +35,7 @@ def metric(name: str, spread: bool = True) -> Column:
     one = METRICS[name]
     better = "higher is better" if one.higher_is_better else "lower is better"
     about = f"{one.about}{f', in {one.unit}' if one.unit else ''}; {better}; mean ± deviation over seeds"
-    width = (155 if digits(name) > 1 else 130) if spread else 0
+    width = (130 if digits(name) > 1 else 108) if spread else 0
     return Column(name, label(name), about, digits(name), f"{name}_std" if spread else "", TASKS[one.task], width=width)
 
 
@@ -46,40 +46,40 @@ RANK = Column(
     "rows of one shade are tied: the first of them is better than the others in fewer than 97.5 % of the draws",
     0,
     shown="rank",
-    width=105,
+    width=84,
 )
-METHOD = Column("method", "method", "the file in methods/, or the plug-in", link="method_href", width=140)
+METHOD = Column("method", "method", "the file in methods/, or the plug-in", link="method_href", width=132)
 VARIANT = Column("variant", "variant", "what was changed on the command line, and whatever else tells rows apart",
-                 width=220)  # fmt: skip
+                 width=130)  # fmt: skip
+SEEDS = Column("seeds", "seeds", "runs with a whole record, which means and deviations are over; a ranked row has "
+               "at least 3", 0, width=62)  # fmt: skip
 COST = (
     Column("delta", "Δ multi-task % ↑", "mean over tasks of the gain over single-task networks of the same seed, one "
-           "metric a task; positive is better: below 0, tasks hurt each other", 1, "delta_std", "gains", width=160),
+           "metric a task; positive is better: below 0, tasks hurt each other", 1, "delta_std", "gains", width=108),
     Column("gap", "gap closed % ↑", "share of the way from source only to the oracle, mean over the tasks' headlines",
-           1, "", "gains", width=120),
+           1, "", "gains", width=82),
     Column("ratio", "speed x ↑", "images per second over those of a fixed reference network timed in the same process: "
-           "may be compared across machines", 2, "", "speed", width=110),
+           "may be compared across machines", 2, "", "speed", width=76),
     Column("images_per_second", "images/s ↑", "one image at a time, as measured on the testbed: never to be compared "
-           "across testbeds", 1, "", "speed", width=120),
-    Column("testbed", "testbed", "device, threads and precision that speed was measured with", group="speed",
-           width=240),
+           "across testbeds", 1, "", "speed", width=84),
     Column("hours", "cost h ↓", "hours of training of the whole chain of stages, cached or not, times the number of "
-           "devices", 2, "", "cost"),
-    Column("device", "on", "cuda: the hours are GPU hours; cpu: they are hours of a CPU", group="cost", width=75),
-    Column("seeds", "seeds", "runs with a whole record; a ranked row has at least 3", 0),
+           "devices", 2, "", "cost", width=76),
+    Column("device", "on", "cuda: the hours are GPU hours; cpu: they are hours of a CPU", group="cost", width=66),
     Column("trust", "trust", "scored: the statistics of every test image are here, scored by the operator's own "
            "referee; reproduced: a submission that the operator ran again, with the same result; self-reported: a "
-           "record alone, not ranked"),
+           "record alone, not ranked", width=110),
     Column("extra", "extra data", "what its team declares to have used beside the split's own data"),
-    Column("date", "date", "of the newest run", width=110),
+    Column("date", "date", "of the newest run", width=104),
     Column("why", "not ranked because", "why a row has no rank; of a seed that failed, a link to its run and log",
            link="torn_href", width=260),
+    Column("testbed", "testbed", "device, threads and precision that speed was measured with", width=240),
 )  # fmt: skip
 
 
 def front(table: pd.DataFrame, scored: Sequence[str]) -> tuple[Column, ...]:
     """The front page's columns: those of the tasks scored, and only what some row has."""
     metrics = [metric(name) for name in SHOWN if METRICS[name].task in scored]
-    chosen = [RANK, METHOD, VARIANT, *metrics, *COST]
+    chosen = [RANK, METHOD, VARIANT, SEEDS, *metrics, *COST]
     always = {"place", "method", "seeds", "trust", "date"}
     return tuple(one for one in chosen if one.name in always or has(table, one.name))
 
@@ -93,7 +93,7 @@ REPORTED = (
     Column("method", "method", "as the source calls it", width=200),
     Column("backbone", "backbone", "network"),
     Column("metric", "metric", "as the source names it; iou without a class is the mean", width=110),
-    Column("value", "value", "the number as printed", 2),
+    Column("value", "value", "the number as printed", 2, shown="printed", width=90),
     Column("unit", "unit", "of the value", width=90),
     Column("evidence", "mark", "R README, config, code or figure of its own repository; R2 of another's; T full text "
            "of a paper; I issue thread; A aggregator; M recalled, not confirmed", width=90),

@@ -62,6 +62,7 @@ NEIGHBOURS = {  # the data sets of a measured split -> protocols that are neares
 def table() -> pd.DataFrame:
     """Every number, strongest evidence first within a cell."""
     found = pd.read_csv(FILE, keep_default_na=False)
+    found["printed"] = pd.read_csv(FILE, usecols=["value"], dtype=str)["value"]  # 67.3 is not 67.30
     found["mark"] = pd.Categorical(found["evidence"], list(MARKS), ordered=True)
     return found.sort_values(["protocol", "mark"], kind="stable").reset_index(drop=True)
 

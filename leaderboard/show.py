@@ -32,7 +32,7 @@ from leaderboard.rows import dicts
 
 FEW = 8  # options that are shown as links side by side
 TALL = 24  # rows, from which on a grid scrolls
-THEME = """themeQuartz.withParams({fontFamily: 'inherit', headerFontSize: 12, spacing: 6,
+THEME = """themeQuartz.withParams({fontFamily: 'inherit', headerFontSize: 12, spacing: 6, cellHorizontalPadding: 9,
     backgroundColor: 'var(--paper)', foregroundColor: 'var(--ink)', headerBackgroundColor: 'var(--tint)',
     borderColor: 'var(--line)', accentColor: 'var(--accent)', chromeBackgroundColor: 'var(--tint)'})"""
 FILES = {"csv": "CSV", "parquet": "Parquet", "tex": "LaTeX", "md": "Markdown"}
@@ -69,7 +69,7 @@ def block(one: Block, query: Query) -> Component:
         case Choice():
             return choice(one)
         case Table():
-            return grid(one, query if one.name == "rows" else Query()) if one.name else plain(one)
+            return grid(one, query if one.name == "rows" else Query()) if one.name else small(one)
         case Figure():
             return figure(one)
         case Pairs(pairs):
@@ -103,6 +103,11 @@ def plain(table: Table) -> Component:
         html.Table([html.Caption(table.caption), head, html.Tbody(body)]),
         className="table", tabIndex="0", role="region", **{"aria-label": table.caption},
     )  # fmt: skip
+
+
+def small(table: Table) -> Component:
+    """A plain table, and its files where it has any."""
+    return html.Div([plain(table), downloads(table)], className="small") if table.download else plain(table)
 
 
 def numeric(column: Column) -> dict[str, str]:
@@ -173,7 +178,7 @@ def downloads(table: Table) -> Component:
         html.A(said, href=f"{path}.{form}{mark}{search}", className="file", **{"data-grid": table.name})
         for form, said in FILES.items()
     ]
-    return html.P(["The rows shown, as ", *links], className="files")
+    return html.P(["As ", *links], className="files")
 
 
 def clean(value: Any) -> Any:
@@ -242,7 +247,7 @@ def figure(one: Figure) -> Component:
         [
             html.Div(graph, role="group", className="plot", **said),
             html.Figcaption(words),
-            html.Details([html.Summary("The numbers"), plain(one.table)]),
+            html.Details([html.Summary("The numbers"), plain(one.table), downloads(one.table)]),
         ],
         className="figure",
     )

@@ -103,18 +103,18 @@ def table(one: Table, files: Files) -> str:
         f'<div class="table" tabindex="0" role="region" aria-label="{caption}"><table><caption>{caption}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+    path, mark, search = one.download.partition("?")
+    had = [(said, files(f"{path}.{form}{mark}{search}")) for form, said in FILES.items() if one.download]
+    links = "".join(f'<a class="file" href="{escape(file)}">{said}</a>' for said, file in had if file)
+    files_line = f'<p class="files">As {links}</p>' if links else ""
     if not one.name:
-        return shown
+        return f'<div class="small">{shown}{files_line}</div>' if files_line else shown
     meaning = "".join(
         f"<div><dt>{escape(column.heading)}</dt><dd>{escape(column.about)}</dd></div>"
         for column in one.columns
         if column.about
     )
     details = f'<details><summary>What the columns mean</summary><dl class="facts">{meaning}</dl></details>'
-    path, mark, search = one.download.partition("?")
-    had = [(said, files(f"{path}.{form}{mark}{search}")) for form, said in FILES.items() if one.download]
-    links = "".join(f'<a class="file" href="{escape(file)}">{said}</a>' for said, file in had if file)
-    files_line = f'<p class="files">As {links}</p>' if links else ""
     return f'<section class="grid">{shown}{files_line}{details}</section>'
 
 
@@ -135,6 +135,7 @@ def row(values: dict[str, Any], one: Table, files: Files) -> str:
         cells.append(f"<td{kind}{sortable}>{inner}</td>")
     marks = ["tied"] if values.get("group", 0) % 2 == 1 else []
     marks += ["bound"] if values.get("oracle") is True else []
+    marks += ["unranked"] if "place" in values and values["place"] != values["place"] else []
     return f'<tr class="{" ".join(marks)}">{"".join(cells)}</tr>' if marks else f"<tr>{''.join(cells)}</tr>"
 
 

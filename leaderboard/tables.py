@@ -47,13 +47,15 @@ def numbers(table: Table, context: Mapping[str, str]) -> pd.DataFrame:
     """The columns in full, deviations beside them, units in their names; first the words of the context."""
     found: dict[str, Any] = {name: [word] * len(table.frame) for name, word in context.items()}
     for column in table.columns:
-        name = column.shown or column.name
+        if column.name == "place":
+            found |= {part: table.frame[part].to_numpy() for part in ("rank", "place", "low", "high", "group")
+                      if part in table.frame}  # fmt: skip
+            continue
+        name = column.name
         unit = METRICS[column.name].unit if column.name in METRICS else ""
         found[f"{name} [{unit}]" if unit else name] = table.frame[name].to_numpy()
         if column.spread:
             found[f"{column.spread} [{unit}]" if unit else column.spread] = table.frame[column.spread].to_numpy()
-        if column.shown:
-            found |= {part: table.frame[part].to_numpy() for part in ("place", "low", "high", "group")}
     return pd.DataFrame(found)
 
 

@@ -70,6 +70,8 @@
         title = head.textContent;
         document.title = title;
         if (!first) head.focus({ preventScroll: true });
+        const here = document.querySelector(".menu a[aria-current]");
+        if (here) here.closest(".menu").scrollLeft = here.offsetLeft - 40;
       }
     }).observe(root, { childList: true, subtree: true, characterData: true });
     setInterval(async () => {
@@ -116,10 +118,14 @@
       link.setAttribute("href", to.pathname + to.search);
     }
   };
-  /* each filter is a button that takes it away again; on a phone nothing but the rank is held at the left */
+  /* on a phone nothing but the rank is held at the left, and scores come before what a row's words are */
   functions.boardColumns = (params) => {
-    if (window.innerWidth < 640) params.api.setColumnsPinned(["method"], null);
+    if (window.innerWidth >= 640 || !params.api.getColumn("method")?.isPinned()) return;
+    params.api.setColumnsPinned(["method"], null);
+    const last = params.api.getAllGridColumns().length - 1;
+    for (const name of ["variant", "seeds"]) if (params.api.getColumn(name)) params.api.moveColumns([name], last);
   };
+  /* each filter is a button that takes it away again */
   function chips(params, grid) {
     const place = document.querySelector(`.chips[data-grid="${CSS.escape(grid)}"]`);
     if (!place) return;

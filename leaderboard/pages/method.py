@@ -49,12 +49,9 @@ def results(tables: list[pd.DataFrame]) -> list[Block]:
         columns.RANK,
         Column("variant", "variant", link="method_href", width=260),
         Column("selection", "checkpoint"),
+        columns.SEEDS,
         *(columns.metric(name) for name in rows.SHOWN if columns.has(table, name)),
-        *(
-            one
-            for one in columns.COST
-            if one.name in ("delta", "gap", "hours", "seeds", "why") and columns.has(table, one.name)
-        ),
+        *(one for one in columns.COST if one.name in ("delta", "gap", "hours", "why") and columns.has(table, one.name)),
     )
     frame = table.assign(variant=table["variant"].where(table["variant"] != "", "plain"))
     frame = frame.drop(columns="group")  # ties of several boards in one table would be no ties

@@ -104,15 +104,16 @@ def count(number: int | None) -> str:
 
 def numbers(run: RunRecord, board: Board) -> Iterator[Block]:
     lines = [
-        {"task": columns.TASKS[one.task], "metric": columns.label(name), "value": run.metrics[name],
-         "scaled": run.metrics.get(f"{name}_median_scaled", math.nan), "about": one.about}
+        {"task": columns.TASKS[one.task], "metric": columns.label(name), "value": said(name, run.metrics[name]),
+         "scaled": said(name, run.metrics.get(f"{name}_median_scaled", math.nan)), "about": one.about}
         for name, one in METRICS.items() if name in run.metrics and not one.oracle
     ]  # fmt: skip
     if lines:
         frame = pd.DataFrame(lines)
-        listed = [Column("task", "task"), Column("metric", "metric"), Column("value", "value", digits=3)]
-        if frame["scaled"].notna().any():
-            listed.append(Column("scaled", "median-scaled", "each image's guess scaled by the ratio of medians", 3))
+        listed = [Column("task", "task"), Column("metric", "metric"), Column("value", "value", digits=3, shown="value")]
+        if (frame["scaled"] != "").any():
+            about = "each image's guess scaled by the ratio of medians"
+            listed.append(Column("scaled", "median-scaled", about, 3, shown="scaled"))
         yield Table(frame, (*listed, Column("about", "what it is")), "Metrics over the whole test set")
     found = board.statistics(run.key)
     if found is not None:
@@ -133,6 +134,11 @@ def numbers(run: RunRecord, board: Board) -> Iterator[Block]:
     if run.class_sets:
         each = pd.DataFrame({"set": list(run.class_sets), "miou": list(run.class_sets.values())})
         yield Table(each, (Column("set", "class set"), Column("miou", "mIoU % ↑", digits=1)), "Smaller class sets")
+
+
+def said(name: str, value: float) -> str:
+    """A metric's value with the digits that it is worth."""
+    return f"{value:.{columns.digits(name)}f}" if math.isfinite(value) else ""
 
 
 def panels(run: RunRecord, board: Board) -> Iterator[Block]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from leaderboard.board import Board
 from leaderboard.desk import Case
-from leaderboard.page import Block, Column, Facts, Page, Table, text
+from leaderboard.page import Block, Column, Facts, Link, Page, Table, text
 
 STATES = (
     ("received", "the bundle is whole and harmless; its numbers are not looked at yet"),
@@ -20,8 +20,8 @@ STATES = (
     ("withdrawn", "by its team, or by the operator"),
 )  # fmt: skip
 COLUMNS = (
-    Column("id", "id", "of the content: the same files have the same", link="href", width=130),
-    Column("received", "received", "UTC", width=170),
+    Column("id", "id", "of the content: the same files have the same", link="href", width=140),
+    Column("received", "received", "UTC", width=185),
     Column("team", "team", "that the token belongs to"),
     Column("method", "method", "as its team calls it"),
     Column("split", "split", "images, classes and rules"),
@@ -34,12 +34,13 @@ COLUMNS = (
 
 def page(board: Board) -> Page:
     frame = table(board)
-    late = f"; the oldest of {len(waiting(board))} that wait came {oldest(board) / 3600:.1f} h ago"
-    caption = f"{len(frame)} submissions{late if waiting(board) else ''}"
+    count, hours = len(waiting(board)), oldest(board) / 3600
+    late = f"; {count} not scored yet, for {f'{hours / 24:.0f} days' if hours > 48 else f'{hours:.1f} hours'} at most"
+    caption = f"{len(frame)} submission{'s' * (len(frame) != 1)}{late if count else ''}"
     blocks: tuple[Block, ...] = (
         text("A submission is the predictions of a run, its record and its code. The code is kept to be read, and is "
              "run only by the operator, who then says so. A result that is better than all others by more than they "
-             "differ waits until somebody has looked at it."),
+             "differ waits until somebody has looked at it. ", Link("How to send one", "/about"), "."),
         Table(frame, COLUMNS, caption, "submissions") if len(frame) else text("Nothing was sent yet.", kind="note"),
         text("States", kind="h2"),
         Facts(STATES),

@@ -7,12 +7,15 @@ import re
 import threading
 import time
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from leaderboard import app, export, store
 from leaderboard.board import Board
-from leaderboard.pages import about
+from leaderboard.page import Figure, Table, parts_of
+from leaderboard.pages import about, page
+from leaderboard.tables import FORMS
 from tests.leaderboard.stores import keep
 from tests.leaderboard.test_pages import run_of
 
@@ -91,6 +94,27 @@ def test_files_hold_what_the_grid_shows(client):
     for form in ("tex", "md", "parquet"):
         answer = client.get(f"/download/rows.{form}")
         assert answer.status_code == 200 and f"rows-.{form}" in answer.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize(
+    "address", ["/view/classes?classes=7", "/view/depth", "/compare", "/method/alpha", "/submissions"]
+)
+def test_every_table_of_a_page_and_of_its_figures_is_a_file(client, board, address):
+    found = page(board, *parts_of(address)).blocks
+    shown = [one.table if isinstance(one, Figure) else one for one in found if isinstance(one, Figure | Table)]
+    assert shown and len({one.download for one in shown}) == len(shown)
+    for one in shown:
+        start, _, search = one.download.partition("?")
+        for form in FORMS:
+            answer = client.get(f"{start}.{form}?{search}")
+            assert answer.status_code == 200 and answer.headers["ETag"], one.download
+        body = client.get(f"{start}.parquet?{search}").data
+        assert len(pd.read_parquet(io.BytesIO(body))) == len(one.frame)
+
+
+def test_a_page_without_such_a_table_has_no_file(client):
+    for search in ("", "?page=/view/depth&name=nothing", "?page=/nothing&name=rows", "?page=%00&name=../.."):
+        assert client.get(f"/download/table.csv{search}").status_code == 404
 
 
 def test_pictures_are_png(client, board):

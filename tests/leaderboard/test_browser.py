@@ -162,6 +162,17 @@ def test_a_sorted_and_filtered_grid_is_a_link_and_a_file(visit, address, chromiu
     assert "gamma" in methods(page) and chip.count() == 0
 
 
+@pytest.mark.parametrize("visit", ["dark-narrow"], indirect=True)
+def test_on_a_phone_the_score_stands_beside_the_method(visit, address):
+    visit.go(address)
+    visit.page.wait_for_function("""() => {
+        const score = document.querySelector(".grid .ag-cell[col-id=miou]");
+        return score && score.getBoundingClientRect().right <= window.innerWidth;
+    }""")
+    visit.go(address + "/view/selection")
+    assert visit.page.locator(".menu a[aria-current]").bounding_box()["x"] < 390
+
+
 def test_a_row_leads_to_its_run_and_back(visit, address):
     visit.go(address)
     visit.page.locator(".grid .ag-pinned-left-cols-container a", has_text="alpha").first.click()

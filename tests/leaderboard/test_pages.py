@@ -10,7 +10,7 @@ import pytest
 from leaderboard import figures, receipt, show
 from leaderboard.board import Board
 from leaderboard.page import Choice, Code, Facts, Figure, Pairs, Query, Table, Text, parts_of
-from leaderboard.pages import menu, page
+from leaderboard.pages import menu, page, views
 from leaderboard.pages.views import VIEWS
 from leaderboard.static import render
 from tests.leaderboard.stores import begun, keep
@@ -131,6 +131,19 @@ def test_the_oracle_is_no_part_of_the_front(board):
     assert "oracle" in front["target_oracle"] and front["gamma"] == "on the front"
 
 
+def test_a_crowd_is_drawn_by_its_front_and_its_best(tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "MOST", 3)
+    for number in range(9):
+        speed = {"batch1": {"images_per_second": 90.0 if number == 1 else 10.0}, "threads": 2}
+        for seed in range(3):
+            keep(tmp_path, f"m{number}", seed, 0.3 + number / 20, throughput=speed)
+    board = Board.of(tmp_path)
+    board.wait = True
+    (figure,) = blocks(at(board, "/view/pareto"), Figure)
+    assert set(figure.table.frame["label"]) == {"m8", "m7", "m6", "m1"}
+    assert "the best 3 of 9 rows" in figure.table.caption
+
+
 def test_speeds_of_two_testbeds_are_two_figures(tmp_path):
     for seed in range(3):
         keep(tmp_path, "ours", seed, None, {"miou": 40.0})
@@ -206,7 +219,7 @@ def test_submissions_are_listed_with_their_state_and_why(board):
     (table,) = blocks(found, Table)
     lines = {row["method"]: row for row in table.frame.to_dict("records")}
     assert {name: row["state"] for name, row in lines.items()} == {"fresh": "received", "weak": "rejected"}
-    assert "no prediction of depth" in lines["weak"]["note"] and "1 that wait" in table.caption
+    assert "no prediction of depth" in lines["weak"]["note"] and "1 not scored yet" in table.caption
 
 
 def test_a_method_has_its_paper_and_bibtex(board):

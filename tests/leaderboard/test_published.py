@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from leaderboard import columns, published
+from leaderboard import columns, published, tables
 from leaderboard.page import Table
 from leaderboard.pages import front
 
@@ -83,3 +83,8 @@ def test_no_reported_number_enters_the_measured_rows(board) -> None:
 def test_a_published_protocol_is_a_page_of_its_own(board, protocol: str) -> None:
     place = board.place(protocol)
     assert place.reported_only and isinstance(published.means(protocol), pd.DataFrame)
+
+
+def test_a_number_is_shown_with_the_digits_that_were_printed() -> None:
+    shown = tables.shown(Table(published.means("syn2cs16"), columns.REPORTED, ""))
+    assert {"67.3", "55"} & set(shown["value"]) and "67.30" not in set(shown["value"])
