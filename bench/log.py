@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 console = Console(highlight=False, soft_wrap=True)
 QUIET_SECONDS = 10.0  # between two plain lines
+
+
+def warn_once() -> None:
+    """From now on a warning that was printed is not printed again: a data set is indexed several times in a run."""
+    said: set[str] = set()
+
+    def fresh(record: logging.LogRecord) -> bool:
+        line = record.getMessage()
+        return line not in said and said.add(line) is None
+
+    if logging.lastResort:  # what prints in a program that has configured no log
+        logging.lastResort.addFilter(fresh)
 
 
 class Log:

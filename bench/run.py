@@ -24,7 +24,7 @@ from bench.config import ConfigError, Run, compose_run, help_text, sweep
 from bench.data.stream import Stream, attachments
 from bench.domains import Domains, MissingData
 from bench.engine import Feeds, NotFinite, Settings
-from bench.log import console
+from bench.log import console, warn_once
 from bench.nets.networks import NETWORKS
 from bench.nets.weights import published
 from bench.plain import to_plain
@@ -44,6 +44,7 @@ def main(words: Sequence[str]) -> int:
         with contextlib.suppress(BrokenPipeError):
             print(help_text(), flush=True)
         return 0
+    warn_once()
     multirun = bool({"--multirun", "-m"} & set(words))
     words = [w for w in words if w not in ("--multirun", "-m")]
     try:

@@ -25,10 +25,11 @@ from bench.manifest import MARK
 def make(name: str, root: Path, images: int, workers: int = 1, show: bool = False) -> list[str]:
     """Write the tree; the names of its frames. ValueError if other files are at the root."""
     tree: Any = plugins.tree(name)
-    if root.exists() and any(root.iterdir()) and not (root / MARK).exists():
-        raise ValueError(f"{root} is not empty and no fixture; expected a new folder")
+    mark, words = root / MARK, f"Rendered by `python -m datasets.fixture {name}`; not the data set of that name.\n"
+    if root.exists() and any(root.iterdir()) and not (mark.exists() and mark.read_text() == words):
+        raise ValueError(f"{root} is not empty and no fixture of {name}; expected a new folder")
     root.mkdir(parents=True, exist_ok=True)
-    (root / MARK).write_text(f"Rendered by `python -m datasets.fixture {name}`; not the data set of that name.\n")
+    mark.write_text(words)
     frames: list[str] = tree.frames(images)
     with Meter(f"fixture {name}", len(frames), show=show) as meter:
         if workers > 1:

@@ -23,7 +23,7 @@ import numpy as np
 from bench import manifest, plugins
 from bench.data.decode import decoder
 from bench.data.pack import Item, num_bytes
-from bench.log import Meter
+from bench.log import Meter, warn_once
 from bench.manifest import Entry
 from bench.record import KNOWN
 from bench.split import Domain, Split
@@ -73,6 +73,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     given = parser.parse_args(words)
     name, root, store = given.name, given.root.absolute(), given.store.absolute()
+    warn_once()
     try:
         plugins.dataset(name)
         if store.resolve().is_relative_to(root.resolve()):
@@ -107,7 +108,7 @@ def packs(name: str, root: Path, store: Path, splits: Sequence[Split], workers: 
                 folder = domains.place(domain, fields, items)
                 found.setdefault(folder, Wanted(domains, domain, fields, items, folder))
     if not found:
-        raise plugins.Unknown(f"{name}: {' '.join(split.name for split in splits)} use no images of it")
+        raise plugins.Unknown(f"{name}: no image of it is in {' '.join(split.name for split in splits)}")
     return list(found.values())
 
 

@@ -200,9 +200,8 @@ def _classes(facts: Facts, classes: Sequence[str], looked: Sequence[Seen]) -> It
     images = f"{len(looked)} images"
     if facts.no_void and not pixels[VOID]:
         yield Finding("warning", "classes", f"labels: no void pixel in {images}; {facts.no_void}")
-    for name, count in zip(classes, counts, strict=True):
-        if not count and name not in facts.never:
-            yield Finding("warning", "classes", f"class {name}: on no pixel of {images}")
+    if absent := [n for n, count in zip(classes, counts, strict=True) if not count and n not in facts.never]:
+        yield Finding("warning", "classes", f"on no pixel of {images}: {', '.join(absent)}")
     if facts.shares:
         distance = sum(abs(facts.shares.get(n, 0.0) - c / counts.sum()) for n, c in zip(classes, counts, strict=True))
         if distance > FAR_OFF:

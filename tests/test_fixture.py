@@ -153,8 +153,14 @@ def test_a_fixture_may_be_made_again_in_its_folder(tmp_path: Path) -> None:
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     assert fixture.main(["camvid", str(tmp_path)]) == 2
-    assert f"{tmp_path} is not empty and no fixture; expected a new folder" in capsys.readouterr().err
+    assert f"{tmp_path} is not empty and no fixture of camvid; expected a new folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_fixture_of_another_data_set_is_left_alone(made: Maker) -> None:
+    root, _ = made("camvid")
+    with pytest.raises(ValueError, match="is not empty and no fixture of gta5; expected a new folder$"):
+        fixture.make("gta5", root, images=2)
 
 
 def test_an_unknown_fixture_comes_with_the_nearest_known_one(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

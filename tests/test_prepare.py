@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -13,9 +15,10 @@ import pytest
 from bench import domains, manifest, plugins
 from bench.data.decode import decoder
 from bench.domains import Domains
-from datasets import camvid, prepare
+from datasets import camvid, fixture, prepare
 from tests import fixtures
 
+ROOT = Path(__file__).parents[1]
 SPLITS = ("camvid_day2dusk", "minicity2camvid")
 
 
@@ -78,6 +81,15 @@ def test_prepared_twice_the_second_time_nothing_is_packed(
     assert capsys.readouterr().out.count("there already") == 3
 
 
+def test_a_partial_copy_is_told_once_by_the_verifier_and_once_beside_the_packs(tmp_path: Path) -> None:
+    copy, store = tmp_path / "synthia", tmp_path / "store"
+    fixture.make("synthia", copy, images=2)
+    words = ["-m", "datasets.prepare", "synthia", str(copy), "--store", str(store), "--workers", "1"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, cwd=ROOT)
+    line = "synthia: 2 images, 9400 expected; missing 0000001"
+    assert done.stderr.splitlines().count(line) == 1 and f"warning: {line}" in done.stdout
+
+
 def test_for_one_split_only_its_packs_are_made(root: Path, tmp_path: Path) -> None:
     assert prepared(root, tmp_path / "store", "--split", "minicity2camvid") == 0
     made = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "store/packs").iterdir())
@@ -106,7 +118,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_packed(
     ("words", "line"),
     [
         (("camvid", "--split", "camvid_day2dsk"), 'no split "camvid_day2dsk"; did you mean camvid_day2dusk?'),
-        (("camvid", "--split", "minicity"), "camvid: minicity use no images of it"),
+        (("camvid", "--split", "minicity"), "camvid: no image of it is in minicity"),
         (("camvit",), 'no data set "camvit"; did you mean camvid?'),
     ],
 )
