@@ -92,7 +92,8 @@ def ours(claim: RunRecord, key: str, data: str) -> RunRecord:
     names = [metric for metric in claim.metrics if record.METRICS[metric].task in claim.split["scored"]]
     changes: dict[str, Any] = {
         "key": key, "role": "", "data": data, "standard": whole, "throughput": {}, "panels": [], "per_class": {},
-        "class_sets": {}, "not_scored": {}, "images": 0, "metrics": {name: claim.metrics[name] for name in names},
+        "class_sets": {}, "not_scored": {}, "images": 0, "groups": {},
+        "metrics": {name: claim.metrics[name] for name in names},
     }  # fmt: skip
     return claim.model_copy(update=changes, deep=True)
 

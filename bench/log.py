@@ -21,8 +21,9 @@ def warn_once() -> None:
     said: set[str] = set()
 
     def fresh(record: logging.LogRecord) -> bool:
-        line = record.getMessage()
-        return line not in said and said.add(line) is None
+        known = record.getMessage() in said
+        said.add(record.getMessage())
+        return not known
 
     if logging.lastResort:  # what prints in a program that has configured no log
         logging.lastResort.addFilter(fresh)

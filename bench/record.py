@@ -160,6 +160,7 @@ class RunRecord(_Part):
     metrics: dict[str, Number]
     per_class: dict[str, Number] = {}  # IoU, %; NaN for a class that the truth does not have
     class_sets: dict[str, Number] = {}  # mIoU over smaller sets, from the same matrix
+    groups: dict[str, dict[str, Number]] = {}  # metrics of some of the test images (fog, night ...)
     not_scored: dict[str, str] = {}  # task: why
     images: int = 0  # scored
     panels: list[str] = []  # files of the run's folder

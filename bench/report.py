@@ -99,6 +99,9 @@ def details(run: RunRecord) -> Iterator[Text]:
         yield Text("IoU %   " + ", ".join(cells))
     for name, value in run.class_sets.items():
         yield Text(f"miou over {name}: {number(value, math.nan, 1)} %")
+    for name, metrics in run.groups.items():
+        cells = (f"{m} {number(v, math.nan, digits(m))}" for m, v in metrics.items() if METRICS[m].headline)
+        yield Text(f"{name:<8}" + ", ".join(cells))
     cached = sum(link.cached for link in run.chain)
     stages = f"{len(run.chain)} stage{'s' * (len(run.chain) != 1)}" + (f", {cached} of them cached" if cached else "")
     yield Text(f"cost    {run.cost.steps} steps, {duration(run.cost.seconds)} on {run.cost.device or '?'} ({stages})")

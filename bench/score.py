@@ -167,6 +167,15 @@ def scores(stems: list[str], statistics: Statistics, split: Split, spaces: Modul
     return Scores(stems, statistics, metrics, per_class, sets, missing)
 
 
+def by_group(found: Scores, dataset: ModuleType, split: Split, spaces: ModuleType) -> dict[str, dict[str, float]]:
+    """The metrics of each group of images that the data set tells apart by their stems; {} if it tells none."""
+    if not hasattr(dataset, "group"):
+        return {}
+    names = np.array([dataset.group(stem) for stem in found.stems])
+    parts = {name: {key: each[names == name] for key, each in found.statistics.items()} for name in sorted({*names})}
+    return {str(name): scores([], part, split, spaces).metrics for name, part in parts.items()}
+
+
 def class_set(matrix: NDArray[Any], space: LabelSpace, smaller: LabelSpace, spaces: ModuleType) -> float:
     """The mean IoU over a smaller space: some classes by the full matrix, or the matrix folded into coarser ones."""
     if set(smaller.classes) <= set(space.classes):
@@ -251,8 +260,9 @@ def score_run(run: Path, roots: Mapping[str, str], workers: int | None) -> RunRe
     keep_freed_memory()
     split, spaces = from_plain(Split, result.split), plugins.spaces()
     folder, stats, dataset = run / PREDICTIONS, run / STATS, split.test.dataset
+    truth = plugins.dataset(dataset)
     if folder.is_dir():
-        truth, root = plugins.dataset(dataset), {**asked.get("data", {}), **roots}.get(dataset)
+        root = {**asked.get("data", {}), **roots}.get(dataset)
         items = truth.index(Path(root) if root else None, split.test.part)[: split.test.limit]
         if not items:
             raise ValueError(f"{dataset} has no images in its part {split.test.part!r}")
@@ -269,6 +279,7 @@ def score_run(run: Path, roots: Mapping[str, str], workers: int | None) -> RunRe
     else:
         raise ValueError(f"nothing to score: neither {folder} nor {stats} is there")
     result.metrics, result.per_class, result.class_sets = found.metrics, found.per_class, found.class_sets
+    result.groups = by_group(found, truth, split, spaces)
     result.not_scored, result.images = found.not_scored, len(found.stems)
     result.panels = [f"{PANELS}/{file.name}" for file in sorted((run / PANELS).glob("*.npz"))]
     record.write(result, run / record.RECORD)

@@ -78,6 +78,11 @@ def read(item: Item, what: Collection[str], size: tuple[int, int] | None = None)
     return pair("acdc", item, what)
 
 
+def group(stem: str) -> str:
+    """The condition: its test images are reported apart as well."""
+    return stem.partition("_")[0]
+
+
 def _folder(images: Path, condition: str, half: str) -> Path:
     """The sequences of a condition. A part that lacks one is refused: it would be another part."""
     folder = images / condition / half

@@ -29,6 +29,11 @@ def fault(root: Path, part: str = "train") -> str:
     return str(caught.value)
 
 
+def test_an_image_is_of_the_group_of_its_condition(root: Path) -> None:
+    items = acdc.index(root, "train")
+    assert [acdc.group(item.stem) for item in items] == [item.files["image"].parts[-4] for item in items]
+
+
 @pytest.mark.parametrize("part", ["train", "val"])
 @pytest.mark.parametrize("apart", [False, True], ids=["archives in one folder", "each archive in its own"])
 def test_scenes_come_back_as_written(tmp_path: Path, part: str, apart: bool) -> None:

@@ -291,6 +291,19 @@ def test_the_program_writes_record_statistics_and_panels_and_clears_the_predicti
     assert not (run / "predictions").exists()
 
 
+def test_groups_of_test_images_are_scored_apart_and_again_without_the_data(run, monkeypatch):
+    camvid = importlib.import_module("datasets.camvid")
+    monkeypatch.setattr(camvid, "group", lambda stem: stem[:6], raising=False)
+    items = camvid.index(run.parents[3] / "camvid", "test")
+    for item in (item for item in items if item.stem.startswith("0001TP")):
+        predictions.write(run / "predictions", item.stem, {"semseg": np.zeros((360, 480), np.uint8)})
+    assert scored(run) == ""
+    groups = record.read(run / "record.json").groups
+    assert groups.keys() == {item.stem[:6] for item in items} == {"0001TP", "Seq05V"}
+    assert groups["Seq05V"]["miou"] == 100 and groups["0001TP"]["miou"] < 10
+    assert scored(run) == "" and record.read(run / "record.json").groups == groups
+
+
 def test_a_re_scoring_needs_neither_predictions_nor_data(run, tmp_path):
     scored(run)
     before = record.read(run / "record.json")

@@ -60,6 +60,7 @@ class Item:
 class DatasetModule(Protocol):
     """What a file of datasets/ defines. It may have STORED: the class behind each id of its label files (256, VOID or a
     class, -1 for none), and then `read` gives "ids", its classes as stored, and scoring names counts, not pixels.
+    group(stem), if groups of its test images (weathers ...) are reported apart too: the name of an image's.
     INVERSE_DEPTH, if its depth is greater where it is nearer: no zoom then."""
 
     NEEDS_ROOT: bool  # False: nothing to download

@@ -131,6 +131,11 @@ def numbers(run: RunRecord, board: Board) -> Iterator[Block]:
     if run.per_class:
         each = pd.DataFrame({"class": list(run.per_class), "iou": list(run.per_class.values())})
         yield Table(each, (Column("class", "class"), Column("iou", "IoU % ↑", digits=1)), "IoU of each class")
+    if run.groups:
+        each = pd.DataFrame([{"group": name} | metrics for name, metrics in run.groups.items()])
+        heads = [one for one in METRICS.values() if one.headline and one.name in each]
+        listed = [Column("group", "images"), *(Column(one.name, columns.label(one.name), digits=3) for one in heads)]
+        yield Table(each, tuple(listed), "Metrics of groups of the test images")
     if run.class_sets:
         each = pd.DataFrame({"set": list(run.class_sets), "miou": list(run.class_sets.values())})
         yield Table(each, (Column("set", "class set"), Column("miou", "mIoU % ↑", digits=1)), "Smaller class sets")

@@ -178,6 +178,15 @@ def test_a_run_shows_its_pictures_worst_images_curves_and_command(board):
     assert "method=alpha split=town2city seed=1 network=small" in command and "data.cityscapes=DIR" in command
 
 
+def test_a_run_shows_the_metrics_of_groups_of_its_test_images(tmp_path):
+    keep(tmp_path, "alpha", groups={"fog": {"miou": 40.0, "pixel_accuracy": 80.0}, "night": {"miou": 20.0}})
+    board = Board.of(tmp_path)
+    tables = blocks(at(board, f"/run/{run_of(board, 'alpha')}"), Table)
+    (table,) = (one for one in tables if one.caption == "Metrics of groups of the test images")
+    assert [one.name for one in table.columns] == ["group", "miou"]
+    assert table.frame["miou"].tolist() == [40.0, 20.0]
+
+
 def test_a_run_that_failed_says_why_and_its_row_leads_to_it(tmp_path):
     keep(tmp_path, "delta", 0)
     begun(tmp_path, "delta", 1, "aaee" * 8, ("out of memory", "OutOfMemoryError: 80 GiB of 79"))
